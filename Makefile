@@ -1,0 +1,74 @@
+# The commands that people and CI use. Each of them first brings what it needs (tools/setup.py), so a fresh clone needs nothing before.
+.DEFAULT_GOAL := build
+.PHONY: build demo test bench format check deps deps-tests configure-tests clean help \
+        check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-variants
+
+# setup.py puts a cargo of the distribution that goes by another name into .deps/rust.
+export PATH := $(CURDIR)/.deps/rust:$(PATH):$(HOME)/.cargo/bin
+PYTHON ?= python3
+RELEASE := build/release
+ARGS ?=
+
+build: deps  ## Build build/release/sluice
+	@test -f $(RELEASE)/build.ninja || cmake --preset release --log-level=WARNING
+	cmake --build $(RELEASE) --target sluice
+
+demo: build  ## Write English with the built-in model
+	$(RELEASE)/sluice run models/demo --prompt "In the beginning" --max-tokens 80
+
+test: configure-tests  ## Build and run all tests
+	cmake --build $(RELEASE)
+	.deps/venv/bin/python tools/run_tests.py $(RELEASE) $(ARGS)
+
+bench: configure-tests  ## Build and run the benchmarks
+	cmake --build $(RELEASE) --target benches
+	$(PYTHON) tools/run_benches.py $(RELEASE) $(ARGS)
+
+deps:  ## Install and fetch what the build needs
+	@$(PYTHON) tools/setup.py
+
+deps-tests:
+	@$(PYTHON) tools/setup.py --tests
+
+configure-tests: deps-tests
+	@cmake --preset test --log-level=WARNING > /dev/null
+
+format:  ## Format all C++ files
+	$(PYTHON) tools/format.py
+
+check: check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-variants  ## Everything that `make test` does not do
+
+check-format:
+	$(PYTHON) tools/format.py --check
+
+check-layers:
+	$(PYTHON) tools/check_layers.py
+
+check-wgsl: configure-tests  ## Every shader variant that the tests compile, through naga and tint
+	cmake --build $(RELEASE)
+	$(PYTHON) tools/check_wgsl.py --collect $(RELEASE)
+
+check-tidy: configure-tests
+	$(PYTHON) tools/tidy.py $(RELEASE) $(ARGS)
+
+check-asan: deps-tests  ## The tests that need no ONNX Runtime, under the sanitizers
+	cmake --preset asan --log-level=WARNING
+	cmake --build build/asan
+	ASAN_OPTIONS=detect_leaks=0 .deps/venv/bin/python tools/run_tests.py build/asan --no-python
+
+check-fuzz: deps-tests  ## A minute of mutated models against the importer, under the sanitizers
+	cmake --preset asan --log-level=WARNING
+	cmake --build build/asan --target import_fuzz
+	cd build/asan && ./import_fuzz --seconds 60 $(CURDIR)/tests/models/*/model.onnx
+
+check-variants: configure-tests  ## The tests on a device with fewer features
+	cmake --build $(RELEASE)
+	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable subgroups
+	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable f16
+	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable f16,subgroups,dot4i8,timestamps,large-limits
+
+clean:  ## Remove build/ (.deps/ stays)
+	rm -rf build
+
+help:  ## List the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-15s %s\n", $$1, $$2}'

@@ -1,0 +1,35 @@
+// The GPUs that Sluice can run on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sluice {
+
+// Which WebGPU library and which of its adapters to use. Empty: the environment variables SLUICE_WEBGPU_LIBRARY and SLUICE_DEVICE,
+// then the library that the build fetched and its best adapter (discrete GPUs first, software adapters last).
+struct DeviceChoice {
+  std::string library;  // path of a shared library that exports webgpu.h
+  std::string adapter;  // index in list_devices(), or a part of a name
+};
+
+struct DeviceInfo {
+  uint32_t index = 0;
+  std::string name, vendor, architecture, driver;
+  std::string type;     // "discrete GPU", "integrated GPU", "software (CPU)", "unknown"
+  std::string backend;  // "Vulkan", "Metal", ...
+  std::string library, library_version;
+  uint64_t memory = 0;  // bytes; 0 where the library does not tell
+  std::vector<std::string> features;
+  uint32_t subgroup_min = 0, subgroup_max = 0;  // invocations; 0 without subgroups
+  uint64_t max_binding = 0, max_buffer = 0;     // bytes
+  uint32_t max_invocations = 0;                 // of a workgroup
+  uint32_t max_workgroup_storage = 0;           // bytes
+  uint32_t max_storage_buffers = 0;             // of a shader
+};
+
+// Best first. Throws Error if the library cannot be loaded.
+std::vector<DeviceInfo> list_devices(const DeviceChoice& choice = {});
+
+}  // namespace sluice

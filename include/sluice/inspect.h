@@ -1,0 +1,22 @@
+// What a model is made of and what it would need, without loading its weights.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "sluice/device.h"
+#include "sluice/error.h"
+
+namespace sluice {
+
+struct InspectOptions {
+  DeviceChoice device;
+  std::string variant;
+  bool dump_graph = false;  // append the whole graph, a node a line
+};
+
+// A text report: inputs, outputs, operators with counts, weights and memory by part, what the chosen device would need, whether the
+// model fits, and every obstacle if it cannot run. `model` is a folder or an ONNX file.
+std::string inspect(const std::filesystem::path& model, const InspectOptions& options = {});
+
+}  // namespace sluice

@@ -1,0 +1,95 @@
+// Text generation with a language model stored as ONNX.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sluice/device.h"
+#include "sluice/error.h"
+
+namespace sluice {
+
+struct LoadOptions {
+  DeviceChoice device;
+  std::string variant;   // of a folder with several ONNX files: "q4f16" for onnx/model_q4f16.onnx
+  uint32_t chunk = 512;  // tokens of a prompt that run at once
+  std::function<void(uint64_t done, uint64_t total)> progress;  // bytes of weights on the device
+};
+
+struct SamplingOptions {
+  uint32_t max_tokens = 256;
+  float temperature = 0;        // 0: the most probable token each time (greedy)
+  uint32_t top_k = 0;           // 0: off
+  float top_p = 1;              // 1: off
+  float min_p = 0;              // 0: off
+  float repetition_penalty = 1; // of tokens in the prompt and the answer; 1: off
+  float presence_penalty = 0;   // of tokens in the answer
+  float frequency_penalty = 0;  // of tokens in the answer, for each time
+  uint64_t seed = 0;            // same seed, same device: same text
+  std::vector<std::string> stop;  // the text ends before any of these
+};
+
+enum class FinishReason : uint8_t { kStopToken, kStopString, kLength, kCancelled };
+
+struct Generation {
+  std::string text;            // without special tokens, and without the stop string
+  std::vector<uint32_t> ids;   // sampled tokens, a final stop token not among them
+  FinishReason reason = FinishReason::kLength;
+  uint32_t prompt_tokens = 0;  // of the whole prompt
+  uint32_t prompt_run = 0;     // of those, not taken from the cache
+  double prompt_seconds = 0;   // until the first token was there
+  double decode_seconds = 0;   // from then to the end
+};
+
+struct Message {
+  std::string role;  // "system", "user", "assistant"
+  std::string content;
+};
+
+class TextModel {
+ public:
+  // Loads a folder: genai_config.json and its ONNX file, or config.json and onnx/model*.onnx, with tokenizer.json.
+  // Throws Error with every obstacle: missing or broken files, unsupported operators, tensors over the device's limits.
+  static TextModel load(const std::filesystem::path& folder, const LoadOptions& options = {});
+  TextModel(TextModel&&) noexcept;
+  TextModel& operator=(TextModel&&) noexcept;
+  ~TextModel();
+
+  const DeviceInfo& device() const;
+  uint32_t vocabulary() const;
+  std::optional<uint32_t> context_length() const;
+  double load_seconds() const;
+  uint64_t weight_bytes() const;  // on the device
+
+  // The model's own defaults (generation_config.json or genai_config.json).
+  SamplingOptions defaults() const;
+
+  // Needs tokenizer.json; throws Error naming the file otherwise. Special tokens (a leading bos) are added as the tokenizer says.
+  std::vector<uint32_t> tokenize(const std::string& text, bool add_special_tokens = true) const;
+  std::string detokenize(std::span<const uint32_t> ids) const;
+  // The prompt that the model's chat template makes of a conversation, ready for the answer. Throws Error if there is no template.
+  std::string apply_chat_template(const std::vector<Message>& messages) const;
+
+  // Called with each piece of finished text (whole UTF-8 characters, may be empty) and the token that completed it. False ends
+  // the generation.
+  using OnToken = std::function<bool(std::string_view text, uint32_t id)>;
+
+  // Continues `prompt`. What the cache already holds of it, from earlier calls, is not run again.
+  Generation generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling, const OnToken& on_token = {});
+
+  // Logits (prompt.size(), vocabulary()) in float32 of every position, computed from an empty cache.
+  std::vector<float> logits(std::span<const uint32_t> prompt);
+
+ private:
+  struct Impl;
+  explicit TextModel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice

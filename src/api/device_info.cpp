@@ -1,0 +1,38 @@
+#include "api/device_info.h"
+
+namespace sluice {
+
+namespace api {
+
+DeviceInfo device_info(const gpu::AdapterInfo& adapter) {
+  DeviceInfo info;
+  info.index = adapter.index;
+  info.name = adapter.name;
+  info.vendor = adapter.vendor;
+  info.architecture = adapter.architecture;
+  info.driver = adapter.driver;
+  info.type = adapter.type;
+  info.backend = adapter.backend;
+  info.library = adapter.library;
+  info.library_version = adapter.library_version;
+  info.memory = adapter.memory;
+  info.features = adapter.features;
+  info.subgroup_min = adapter.caps.subgroup_min;
+  info.subgroup_max = adapter.caps.subgroup_max;
+  info.max_binding = adapter.caps.max_binding;
+  info.max_buffer = adapter.caps.max_buffer;
+  info.max_invocations = adapter.caps.max_invocations;
+  info.max_workgroup_storage = adapter.caps.max_workgroup_storage;
+  info.max_storage_buffers = adapter.caps.max_storage_buffers;
+  return info;
+}
+
+}  // namespace api
+
+std::vector<DeviceInfo> list_devices(const DeviceChoice& choice) {
+  std::vector<DeviceInfo> devices;
+  for (const gpu::AdapterInfo& adapter : gpu::list_adapters(api::device_options(choice))) devices.push_back(api::device_info(adapter));
+  return devices;
+}
+
+}  // namespace sluice

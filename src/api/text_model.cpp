@@ -1,0 +1,175 @@
+#include "sluice/text_model.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "api/device_info.h"
+#include "base/error.h"
+#include "decode/engine.h"
+#include "decode/model_files.h"
+#include "onnx/import.h"
+#include "text/chat_template.h"
+#include "text/stop_strings.h"
+#include "text/text_stream.h"
+#include "text/tokenizer.h"
+
+namespace sluice {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+kernels::SampleSettings sample_settings(const SamplingOptions& options, const std::vector<uint32_t>& stop_ids) {
+  if (stop_ids.size() > kernels::kMaxStopIds) fail("model", "{} stop tokens are more than the {} that are supported", stop_ids.size(), kernels::kMaxStopIds);
+  kernels::SampleSettings settings;
+  settings.temperature = options.temperature;
+  settings.top_k = options.top_k;
+  settings.top_p = options.top_p;
+  settings.min_p = options.min_p;
+  settings.repetition_penalty = options.repetition_penalty;
+  settings.presence_penalty = options.presence_penalty;
+  settings.frequency_penalty = options.frequency_penalty;
+  settings.seed_lo = static_cast<uint32_t>(options.seed);
+  settings.seed_hi = static_cast<uint32_t>(options.seed >> 32);
+  settings.stop_count = static_cast<uint32_t>(stop_ids.size());
+  std::copy(stop_ids.begin(), stop_ids.end(), settings.stop_ids);
+  return settings;
+}
+
+// Throws Error naming the option for a value outside its range; the sampler's own range is not asked, since it would round silently.
+void check_sampling(const SamplingOptions& o) {
+  const auto check = [](const char* option, float value, float low, float high) {
+    if (!(value >= low && value <= high)) fail("sampling", "{} must be from {} to {}, got {}", option, low, high, value);
+  };
+  check("temperature", o.temperature, 0, 100);
+  check("top_p", o.top_p, 0, 1);
+  check("min_p", o.min_p, 0, 1);
+  check("repetition_penalty", o.repetition_penalty, 0.01f, 100);
+  check("presence_penalty", o.presence_penalty, -100, 100);
+  check("frequency_penalty", o.frequency_penalty, -100, 100);
+}
+
+}  // namespace
+
+struct TextModel::Impl {
+  decode::ModelFiles files;
+  std::unique_ptr<gpu::Device> device;
+  DeviceInfo info;
+  std::unique_ptr<decode::Engine> engine;
+  std::optional<text::Tokenizer> tokenizer;
+  double load_seconds = 0;
+
+  const text::Tokenizer& need_tokenizer() const {
+    if (!tokenizer) fail("tokenizer", "{} does not exist", (files.folder / "tokenizer.json").string());
+    return *tokenizer;
+  }
+};
+
+TextModel::TextModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TextModel::TextModel(TextModel&&) noexcept = default;
+TextModel& TextModel::operator=(TextModel&&) noexcept = default;
+TextModel::~TextModel() = default;
+
+TextModel TextModel::load(const std::filesystem::path& folder, const LoadOptions& options) {
+  const Clock::time_point start = Clock::now();
+  if (options.chunk == 0) fail("chunk", "must be at least 1, got 0");
+  auto impl = std::make_unique<Impl>();
+  impl->files = decode::find_model_files(folder, options.variant);
+  graph::Graph graph = onnx::import_model(impl->files.onnx);
+  if (const auto file = folder / "tokenizer.json"; std::filesystem::exists(file)) impl->tokenizer = text::Tokenizer::load(file);
+  impl->device = gpu::Device::open(api::device_options(options.device));
+  impl->info = api::device_info(impl->device->info());
+  impl->engine = std::make_unique<decode::Engine>(*impl->device, std::move(graph), impl->files, decode::EngineOptions{options.chunk}, options.progress);
+  impl->device->wait_idle();
+  impl->load_seconds = seconds_since(start);
+  return TextModel(std::move(impl));
+}
+
+const DeviceInfo& TextModel::device() const { return impl_->info; }
+uint32_t TextModel::vocabulary() const { return impl_->engine->vocabulary(); }
+std::optional<uint32_t> TextModel::context_length() const { return impl_->engine->context_length(); }
+double TextModel::load_seconds() const { return impl_->load_seconds; }
+uint64_t TextModel::weight_bytes() const { return impl_->engine->weight_bytes(); }
+
+SamplingOptions TextModel::defaults() const {
+  const decode::SearchDefaults& search = impl_->files.search;
+  SamplingOptions options;
+  options.temperature = search.do_sample ? search.temperature : 0;
+  options.top_k = search.top_k;
+  options.top_p = search.top_p;
+  options.min_p = search.min_p;
+  options.repetition_penalty = search.repetition_penalty;
+  return options;
+}
+
+std::vector<uint32_t> TextModel::tokenize(const std::string& text, bool add_special_tokens) const {
+  return impl_->need_tokenizer().encode(text, add_special_tokens);
+}
+
+std::string TextModel::detokenize(std::span<const uint32_t> ids) const { return impl_->need_tokenizer().decode(ids, true); }
+
+std::string TextModel::apply_chat_template(const std::vector<Message>& messages) const {
+  std::vector<text::Message> inner;
+  for (const Message& message : messages) inner.push_back({message.role, message.content});
+  return text::ChatTemplate::load(impl_->files.folder).render(inner, true);
+}
+
+Generation TextModel::generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling, const OnToken& on_token) {
+  check_sampling(sampling);
+  decode::Engine& engine = *impl_->engine;
+  const std::vector<uint32_t>& stop_ids = impl_->files.stop_ids;
+  std::optional<text::TextStream> stream;
+  if (impl_->tokenizer) stream.emplace(*impl_->tokenizer);
+  text::StopStrings stops(sampling.stop);
+  Generation result;
+  const auto emit = [&](const std::string& text, uint32_t id) {
+    result.text += text;
+    return !on_token || on_token(text, id);
+  };
+  const Clock::time_point start = Clock::now();
+  result.prompt_tokens = static_cast<uint32_t>(prompt.size());
+  result.prompt_run = engine.start(prompt, sample_settings(sampling, stop_ids), sampling.max_tokens);
+  if (sampling.max_tokens == 0) engine.wait();  // nothing will be read back that says when the prompt has run
+  Clock::time_point first = start;
+  bool going = true;
+  while (going) {
+    const std::optional<uint32_t> id = engine.next();
+    if (first == start) {
+      result.prompt_seconds = seconds_since(start);
+      first = Clock::now();
+    }
+    if (!id) break;
+    if (std::find(stop_ids.begin(), stop_ids.end(), *id) != stop_ids.end()) {
+      result.reason = FinishReason::kStopToken;
+      break;
+    }
+    result.ids.push_back(*id);
+    going = emit(stops.feed(stream ? stream->push(*id) : ""), *id);
+    if (!going) result.reason = FinishReason::kCancelled;
+    if (stops.hit()) {
+      result.reason = FinishReason::kStopString;
+      going = false;
+    }
+  }
+  engine.cancel();
+  if (!stops.hit() && stream) {
+    const std::string rest = stops.feed(stream->finish()) + stops.finish();
+    if (!rest.empty()) emit(rest, result.ids.empty() ? 0 : result.ids.back());
+  }
+  result.decode_seconds = seconds_since(first);
+  return result;
+}
+
+std::vector<float> TextModel::logits(std::span<const uint32_t> prompt) {
+  decode::Engine& engine = *impl_->engine;
+  std::vector<float> all(prompt.size() * engine.vocabulary());
+  engine.clear();
+  engine.run_logits(prompt, [&](uint32_t first, std::span<const float> values) {
+    std::copy(values.begin(), values.end(), all.begin() + static_cast<ptrdiff_t>(uint64_t{first} * engine.vocabulary()));
+  });
+  return all;
+}
+
+}  // namespace sluice

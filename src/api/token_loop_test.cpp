@@ -1,0 +1,130 @@
+// What a token costs besides its kernels: counted on the built-in model and pinned.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "decode/engine.h"
+#include "kernels/common/runner.h"
+#include "onnx/import.h"
+
+namespace sluice::decode {
+namespace {
+
+constexpr const char* kDemo = "models/demo";
+
+class TokenLoop : public testing::Test {
+ protected:
+  TokenLoop() : device_(kernels::test_device()) {}
+
+  Engine& engine(const std::string& folder = kDemo, uint32_t chunk = 512) {
+    const ModelFiles files = find_model_files(folder, "");
+    engine_ = std::make_unique<Engine>(device_, onnx::import_model(files.onnx), files, EngineOptions{chunk}, runtime::Progress{});
+    return *engine_;
+  }
+
+  static std::vector<uint32_t> prompt(uint32_t count) {
+    std::vector<uint32_t> ids(count);
+    for (uint32_t i = 0; i < count; ++i) ids[i] = 3 + (i * 37) % 200;
+    return ids;
+  }
+
+  std::vector<uint32_t> generate(Engine& engine, const std::vector<uint32_t>& ids, uint32_t count, kernels::SampleSettings settings = {}) {
+    engine.start(ids, settings, count);
+    std::vector<uint32_t> result;
+    while (const auto id = engine.next()) result.push_back(*id);
+    engine.cancel();
+    return result;
+  }
+
+  gpu::Device& device_;
+  std::unique_ptr<Engine> engine_;
+};
+
+// 1 token to begin with, then 1, 2, 4, 4, ... a submission: 64 tokens are 1 + 1 + 2 + 15 * 4. Each submission maps its ids once, and the host
+// waits for it once, while two more are under way. Nothing else is asked of the device.
+TEST_F(TokenLoop, CountsPerToken) {
+  Engine& e = engine();
+  generate(e, prompt(8), 64);  // compiles what is needed
+  e.clear();
+  device_.wait_idle();
+  const gpu::Counters before = device_.counters();
+  const uint64_t dispatches = e.decode_program().steps().size();
+  ASSERT_EQ(generate(e, prompt(8), 64).size(), 64u);
+  const gpu::Counters& after = device_.counters();
+  EXPECT_EQ(after.submits - before.submits, 1u /* reset of recurrent state */ + 18u);
+  EXPECT_EQ(after.maps - before.maps, 18u);
+  EXPECT_LE(after.waits - before.waits, 18u);
+  EXPECT_EQ(after.buffers_created - before.buffers_created, 0u);
+  EXPECT_EQ(after.pipelines_created - before.pipelines_created, 0u);
+  EXPECT_EQ(after.bind_groups_created - before.bind_groups_created, 0u);
+  EXPECT_GE(after.dispatches - before.dispatches, 63 * dispatches);
+}
+
+// The same tokens whether a prompt runs at once, in chunks, or token by token, and whether the cache grows on the way.
+TEST_F(TokenLoop, ChunksAgree) {
+  const std::vector<uint32_t> ids = prompt(70);
+  const std::vector<uint32_t> whole = generate(engine(kDemo, 512), ids, 12);
+  EXPECT_EQ(generate(engine(kDemo, 16), ids, 12), whole);
+  EXPECT_EQ(generate(engine(kDemo, 1), ids, 12), whole);
+}
+
+TEST_F(TokenLoop, CacheGrowsByDoubling) {
+  Engine& e = engine();
+  EXPECT_EQ(e.capacity(), 256u);
+  const uint64_t small = e.cache_bytes();
+  generate(e, prompt(250), 20);
+  EXPECT_EQ(e.capacity(), 512u);
+  EXPECT_GT(e.cache_bytes(), small);
+  const std::vector<uint32_t> grown = generate(e, prompt(250), 20);
+  Engine& fresh = engine();
+  generate(fresh, prompt(400), 1);  // has 512 from the start
+  EXPECT_EQ(generate(fresh, prompt(250), 20), grown);
+}
+
+TEST_F(TokenLoop, StopTokenEndsTheLoopOnTheDevice) {
+  Engine& e = engine();
+  const std::vector<uint32_t> free = generate(e, prompt(8), 32);
+  kernels::SampleSettings settings;
+  settings.stop_count = 1;
+  settings.stop_ids[0] = free[9];
+  const size_t first = static_cast<size_t>(std::find(free.begin(), free.end(), free[9]) - free.begin());
+  const std::vector<uint32_t> stopped = generate(e, prompt(8), 32, settings);
+  EXPECT_EQ(stopped, std::vector<uint32_t>(free.begin(), free.begin() + static_cast<ptrdiff_t>(first) + 1));
+  EXPECT_EQ(e.tokens().size(), 8 + first);  // the stop token itself was never run
+}
+
+// A conversation goes on from the cache: only what is new is run, with the same result as from nothing.
+TEST_F(TokenLoop, ContinuesFromTheCache) {
+  Engine& e = engine();
+  std::vector<uint32_t> ids = prompt(20);
+  const std::vector<uint32_t> answer = generate(e, ids, 10);
+  ids.insert(ids.end(), answer.begin(), answer.end());
+  for (const uint32_t id : prompt(5)) ids.push_back(id + 1);
+  EXPECT_EQ(e.reuse_prefix(ids), 29u);
+  const std::vector<uint32_t> continued = generate(e, ids, 10);
+  EXPECT_EQ(generate(engine(), ids, 10), continued);
+}
+
+TEST_F(TokenLoop, SameSeedSameTokens) {
+  Engine& e = engine();
+  kernels::SampleSettings settings;
+  settings.temperature = 1;
+  settings.top_k = 50;
+  settings.seed_lo = 7;
+  const std::vector<uint32_t> first = generate(e, prompt(8), 24, settings);
+  EXPECT_EQ(generate(e, prompt(8), 24, settings), first);
+  settings.seed_lo = 8;
+  EXPECT_NE(generate(e, prompt(8), 24, settings), first);
+}
+
+TEST_F(TokenLoop, RefusesBadPrompts) {
+  Engine& e = engine();
+  EXPECT_THROW(e.start({}, {}, 1), Error);
+  const std::vector<uint32_t> outside = {e.vocabulary()};
+  EXPECT_THROW(e.start(outside, {}, 1), Error);
+  const std::vector<uint32_t> too_long(e.context_length().value() + 1, 5);
+  EXPECT_THROW(e.start(too_long, {}, 1), Error);
+}
+
+}  // namespace
+}  // namespace sluice::decode

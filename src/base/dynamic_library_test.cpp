@@ -1,0 +1,24 @@
+#include "base/dynamic_library.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+
+namespace sluice {
+namespace {
+
+TEST(DynamicLibrary, MissingFileIsAnErrorThatNamesIt) {
+  try {
+    DynamicLibrary("/no/such/library.so");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("/no/such/library.so"), std::string::npos) << error.what();
+  }
+}
+
+TEST(DynamicLibrary, ExecutableFolderExists) { EXPECT_TRUE(std::filesystem::is_directory(executable_folder())); }
+
+}  // namespace
+}  // namespace sluice

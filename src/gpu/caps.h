@@ -1,0 +1,41 @@
+// What a device can do: the facts that kernel planners read. A planner is a pure function of (shapes, Caps).
+#pragma once
+
+#include <cstdint>
+
+namespace sluice::gpu {
+
+struct Caps {
+  bool f16 = false;        // shader-f16: f16 arithmetic and storage. Without it float16 tensors are kept as float32.
+  bool subgroups = false;  // subgroup operations
+  uint32_t subgroup_min = 0,
+           subgroup_max = 0;       // invocations; both 0 without subgroups; kernels must be right for any size between
+  bool dot4i8 = false;             // dot4I8Packed (packed_4x8_integer_dot_product)
+  bool timestamps = false;         // timestamp queries at pass boundaries
+  bool software = false;           // a CPU adapter (lavapipe, SwiftShader)
+  uint32_t max_invocations = 256;  // per workgroup
+  uint32_t max_workgroup_size[3] = {256, 256, 64};
+  uint32_t max_workgroups = 65535;         // per dimension of a dispatch
+  uint32_t max_workgroup_storage = 16384;  // bytes
+  uint32_t max_storage_buffers = 8;        // per shader stage
+  uint64_t max_binding = 128u << 20;       // bytes of one storage binding
+  uint64_t max_buffer = 256u << 20;        // bytes of one buffer
+  uint32_t storage_alignment = 256;        // bytes, of a storage binding's offset
+  uint32_t uniform_alignment = 256;
+  bool operator==(const Caps&) const = default;
+};
+
+// Features that a user or a test switches off: the device then reports them as absent everywhere.
+struct CapsOverride {
+  bool no_f16 = false;
+  bool no_subgroups = false;
+  bool no_dot4i8 = false;
+  bool no_timestamps = false;
+  bool small_limits = false;  // WebGPU's guaranteed default limits instead of the adapter's
+
+  // Reads SLUICE_DISABLE, a comma-separated list of f16, subgroups, dot4i8, timestamps, large-limits. Throws on another
+  // word.
+  static CapsOverride from_environment();
+};
+
+}  // namespace sluice::gpu

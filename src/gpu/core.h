@@ -1,0 +1,160 @@
+// What a device and everything made from it share: library objects, stored errors, waiting. Buffers, steps, recordings
+// and readbacks hold it, so that they may outlive the Device.
+#pragma once
+
+#include <atomic>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "gpu/adapter.h"
+#include "gpu/device.h"
+#include "gpu/handle.h"
+#include "gpu/library.h"
+
+namespace sluice::gpu {
+
+// Errors that the library reports outside any call of ours, kept until the next call that touches the queue.
+struct ErrorSink {
+  std::mutex mutex;
+  std::string error, lost;
+};
+
+// Something that the library finishes later. Shared with the callback, which may come after everybody else let go.
+struct Completion {
+  std::atomic<bool> done = false;
+  std::string error;
+  WGPUFuture future{};
+  WGPUSubmissionIndex submission = 0;  // wgpu-native: waiting for this submission completes it; 0: wait for all
+};
+
+struct Pipeline {
+  std::string name;  // file of the shader, for messages
+  std::vector<Access> storage;
+  bool uniforms = false;
+  Handle<WGPUBindGroupLayout> layout;
+  Handle<WGPUComputePipeline> handle;
+};
+
+struct PipelineKey {
+  shader::Shader shader;
+  std::vector<Access> storage;
+  bool uniforms = false;
+  auto operator<=>(const PipelineKey&) const = default;
+};
+
+// Timestamps of the last recording that took some: a pair of queries a pass, and spans of pairs [first, second).
+struct PendingTimings {
+  Handle<WGPUBuffer> resolved;
+  uint32_t pairs = 0;
+  std::vector<std::pair<uint32_t, uint32_t>> spans;
+};
+
+struct Core {
+  explicit Core(const Library& loaded) : library(loaded) {}
+
+  // Throws what the library reported since the last check.
+  void check();
+  void wait(const Completion& completion);
+  void poll();
+  // Runs command buffers (none: only flushes queued writes) and returns the submission's number, 0 where the library
+  // has none.
+  WGPUSubmissionIndex submit(std::initializer_list<WGPUCommandBuffer> commands);
+  // Completes when all that was submitted so far is done.
+  std::shared_ptr<Completion> submitted_work_done();
+
+  Handle<WGPUBuffer> create_buffer(uint64_t bytes, WGPUBufferUsage usage, const std::string& label);
+  Handle<WGPUBuffer> take_staging(uint64_t bytes);
+  void give_staging(uint64_t bytes, Handle<WGPUBuffer> buffer);
+  std::shared_ptr<Completion> map(WGPUBuffer staging, uint64_t bytes, WGPUSubmissionIndex submission);
+
+  std::unique_ptr<Pipeline> compile(const std::string& name, const std::string& wgsl, std::span<const Access> storage,
+                                    bool uniforms);
+
+  const Library& library;
+  ErrorSink errors;
+  Handle<WGPUInstance> instance;
+  Handle<WGPUAdapter> adapter;
+  Handle<WGPUDevice> device;
+  Handle<WGPUQueue> queue;
+  AdapterInfo info;
+  bool trust_shaders = false;
+  shader::Dialect dialect;
+  Counters counters;
+  std::mutex pipelines_mutex;
+  std::map<PipelineKey, std::unique_ptr<Pipeline>> pipelines;
+  std::multimap<uint64_t, Handle<WGPUBuffer>> staging;  // idle staging buffers by size
+  PendingTimings timings;
+  uint64_t written = 0;                        // bytes of large writes since the last flush
+  std::shared_ptr<Completion> previous_flush;  // of large writes
+};
+
+// Catches the errors of the calls between construction and finish(); one that is not finished is popped unread.
+class ErrorScope {
+ public:
+  ErrorScope(Core& core, std::initializer_list<WGPUErrorFilter> filters);
+  ~ErrorScope();
+  ErrorScope(const ErrorScope&) = delete;
+  ErrorScope& operator=(const ErrorScope&) = delete;
+  // Text of the first error, also of one that no scope caught; empty if there was none.
+  std::string finish();
+
+ private:
+  std::shared_ptr<Completion> pop();
+
+  Core& core_;
+  size_t open_ = 0;
+};
+
+struct Device::Impl {
+  WGPUSubmissionIndex run(Commands&& commands);
+
+  std::shared_ptr<Core> core;
+};
+
+struct Buffer::Impl {
+  std::shared_ptr<Core> core;
+  Handle<WGPUBuffer> handle;
+};
+
+struct Step::Impl {
+  std::shared_ptr<Core> core;
+  WGPUComputePipeline pipeline = nullptr;
+  Handle<WGPUBindGroup> bindings;
+  uint32_t groups[3] = {1, 1, 1};
+  Handle<WGPUBuffer> indirect;
+  uint64_t indirect_offset = 0;
+};
+
+struct Commands::Impl {
+  explicit Impl(std::shared_ptr<Core> shared);
+  ~Impl();
+  void open_pass();
+  void close_pass();
+  uint32_t new_pair();
+  void resolve_timings();
+  Handle<WGPUCommandBuffer> finish();
+
+  std::shared_ptr<Core> core;
+  Handle<WGPUCommandEncoder> encoder;
+  Handle<WGPUComputePassEncoder> pass;
+  WGPUComputePipeline current = nullptr;  // pipeline set in the pass
+  uint64_t dispatches = 0;
+  bool time_each = false, in_span = false;
+  Handle<WGPUQuerySet> queries;
+  PendingTimings timings;
+};
+
+struct Readback::Impl {
+  ~Impl();
+  std::shared_ptr<Core> core;
+  Handle<WGPUBuffer> staging;
+  uint64_t capacity = 0, skip = 0, size = 0;  // the wanted bytes begin `skip` bytes into the buffer
+  std::shared_ptr<Completion> mapped;
+  const std::byte* data = nullptr;
+};
+
+}  // namespace sluice::gpu

@@ -1,0 +1,60 @@
+#include "gpu/library.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "base/error.h"
+
+namespace sluice::gpu {
+namespace {
+
+std::string default_path() {
+  if (const char* chosen = std::getenv("SLUICE_WEBGPU_LIBRARY"); chosen && *chosen) return chosen;
+  const std::filesystem::path installed = SLUICE_DEFAULT_WEBGPU_LIBRARY;
+  if (std::filesystem::exists(installed)) return installed.string();
+  const auto beside = std::filesystem::path(executable_folder()) / installed.filename();
+  if (std::filesystem::exists(beside)) return beside.string();
+  fail("gpu", "no WebGPU library: {} and {} do not exist; set SLUICE_WEBGPU_LIBRARY to one", installed.string(),
+       beside.string());
+}
+
+}  // namespace
+
+Library::Library(const std::string& path) : file_(path) {
+  std::string missing;
+#define SLUICE_LOAD(name) name = reinterpret_cast<decltype(name)>(file_.symbol(#name));
+#define SLUICE_NEED(name) \
+  if (!name) missing += missing.empty() ? #name : ", " #name;
+  SLUICE_WEBGPU_REQUIRED(SLUICE_LOAD)
+  SLUICE_WEBGPU_OPTIONAL(SLUICE_LOAD)
+  SLUICE_WEBGPU_REQUIRED(SLUICE_NEED)
+#undef SLUICE_NEED
+#undef SLUICE_LOAD
+  if (!missing.empty()) fail("gpu", "{} is no WebGPU library that Sluice can use: it lacks {}", path, missing);
+  free_memory_heaps =
+      reinterpret_cast<decltype(free_memory_heaps)>(file_.symbol("wgpuAdapterPropertiesMemoryHeapsFreeMembers"));
+  if (wgpuSetLogLevel) wgpuSetLogLevel(WGPULogLevel_Off);
+}
+
+const Library& Library::load(const std::string& path) {
+  static std::mutex mutex;
+  static auto& loaded = *new std::map<std::string, std::unique_ptr<Library>>;  // never unloaded, see DynamicLibrary
+  const std::string file = path.empty() ? default_path() : path;
+  const std::lock_guard lock(mutex);
+  auto& library = loaded[file];
+  if (!library) library = std::make_unique<Library>(file);
+  return *library;
+}
+
+std::string Library::version() const {
+  if (is_wgpu_native()) {
+    const uint32_t v = wgpuGetVersion();
+    return fmt::format("wgpu-native {}.{}.{}.{}", v >> 24, (v >> 16) & 255u, (v >> 8) & 255u, v & 255u);
+  }
+  return is_dawn() ? "Dawn" : "unknown WebGPU library";
+}
+
+}  // namespace sluice::gpu

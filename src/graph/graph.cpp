@@ -1,0 +1,74 @@
+#include "graph/graph.h"
+
+#include "base/error.h"
+
+namespace sluice::graph {
+
+int64_t Constant::elements() const {
+  int64_t count = 1;
+  for (const int64_t dim : shape) count *= dim;
+  return count;
+}
+
+const Attribute* Node::find(std::string_view attribute) const {
+  // A scan: nodes have a handful of attributes, and the map would want a std::string to look one up.
+  for (const auto& [key, value] : attributes) {
+    if (key == attribute) return &value;
+  }
+  return nullptr;
+}
+
+namespace {
+
+template <class T>
+const T* find_typed(const Node& node, std::string_view attribute, std::string_view type) {
+  const Attribute* found = node.find(attribute);
+  if (found == nullptr) return nullptr;
+  const T* value = std::get_if<T>(found);
+  if (value == nullptr) fail("graph", "{} \"{}\": attribute {} must be {}", node.op_type, node.name, attribute, type);
+  return value;
+}
+
+}  // namespace
+
+int64_t Node::i(std::string_view attribute, int64_t otherwise) const {
+  const int64_t* value = find_typed<int64_t>(*this, attribute, "an integer");
+  return value != nullptr ? *value : otherwise;
+}
+
+float Node::f(std::string_view attribute, float otherwise) const {
+  const float* value = find_typed<float>(*this, attribute, "a float");
+  return value != nullptr ? *value : otherwise;
+}
+
+std::string Node::s(std::string_view attribute, std::string_view otherwise) const {
+  const std::string* value = find_typed<std::string>(*this, attribute, "a string");
+  return value != nullptr ? *value : std::string(otherwise);
+}
+
+std::vector<int64_t> Node::ints(std::string_view attribute) const {
+  const auto* value = find_typed<std::vector<int64_t>>(*this, attribute, "a list of integers");
+  return value != nullptr ? *value : std::vector<int64_t>();
+}
+
+Symbol Graph::symbol(std::string_view symbol_name) {
+  for (size_t i = 1; i < symbols.size(); ++i) {
+    if (symbols[i] == symbol_name) return static_cast<Symbol>(i);
+  }
+  symbols.emplace_back(symbol_name);
+  return static_cast<Symbol>(symbols.size() - 1);
+}
+
+ValueId Graph::add_value(Value value) {
+  values.push_back(std::move(value));
+  return static_cast<ValueId>(values.size() - 1);
+}
+
+ValueId Graph::find(std::string_view value_name) const {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i].name == value_name) return static_cast<ValueId>(i);
+  }
+  return kNoValue;
+}
+
+}  // namespace sluice::graph

@@ -1,0 +1,91 @@
+// Operators that repeat, pad, order or accumulate elements along axes.
+#include <algorithm>
+
+#include "graph/infer_node.h"
+
+namespace sluice::graph {
+namespace {
+
+void infer_same(NodeInfer& n) { n.set(0, n.dtype(0), n.shape(0)); }
+
+void infer_tile(NodeInfer& n) {
+  n.expect_rank(1, "repeats", 1);
+  const Content* repeats = n.content(1);
+  if (repeats == nullptr || is_float(n.dtype(1))) n.refuse("repeats must be known at compile time");
+  const Shape& from = n.shape(0);
+  if (repeats->ints.size() != from.size()) n.refuse("{} repeats are given for {}", repeats->ints.size(), n.text(from));
+  Shape to;
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (repeats->ints[i].is_constant() && repeats->ints[i].value < 0)
+      n.refuse("a repeat is {}", repeats->ints[i].value);
+    const Dim factors[] = {from[i], repeats->ints[i]};
+    to.push_back(product(factors, n.graph()));
+  }
+  n.set(0, n.dtype(0), std::move(to));
+}
+
+void infer_pad(NodeInfer& n) {
+  const Shape& from = n.shape(0);
+  const auto pads = n.ints_of("pads", 1);
+  if (!pads) n.refuse("pads are missing");
+  std::vector<int64_t> axes;
+  if (n.has(3)) {
+    axes = n.ints(3, "axes");
+  } else {
+    for (size_t i = 0; i < from.size(); ++i) axes.push_back(static_cast<int64_t>(i));
+  }
+  if (pads->size() != 2 * axes.size()) n.refuse("{} pads are given for {} axes", pads->size(), axes.size());
+  Shape to = from;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    Dim& dim = to[n.axis(axes[i], from.size())];
+    dim.value = wrap_add(dim.value, wrap_add((*pads)[i], (*pads)[i + axes.size()]));
+  }
+  n.set(0, n.dtype(0), std::move(to));
+}
+
+void infer_trilu(NodeInfer& n) {
+  if (n.rank(0) < 2) n.refuse("the input must be matrices, got {}", n.text(n.shape(0)));
+  infer_same(n);
+}
+
+void infer_cumsum(NodeInfer& n) {
+  n.expect_index(1, "axis");
+  if (const Content* axis = n.content(1);
+      axis != nullptr && axis->size() == 1 && axis->is_constant() && !axis->ints.empty()) {
+    n.axis(axis->ints[0].value, n.rank(0));
+  }
+  infer_same(n);
+}
+
+void infer_topk(NodeInfer& n) {
+  const Shape& from = n.shape(0);
+  const size_t axis = n.axis(n.node().i("axis", -1), from.size());
+  Dim k{0, 0};
+  if (n.opset() < 10) {
+    k.value = n.attribute("k", 0, kMaxElements);
+  } else {
+    const Content* given = n.content(1);
+    if (given == nullptr || given->ints.size() != 1) n.refuse("k must be known at compile time");
+    k = given->ints[0];
+  }
+  const Dim& size = from[axis];
+  const bool is_too_large = k.symbol == size.symbol && k.value > size.value;
+  if (is_too_large || (k.is_constant() && k.value < 0)) {
+    n.refuse("k must be 0 to {}, got {}", n.text(size), n.text(k));
+  }
+  Shape to = from;
+  to[axis] = k;
+  n.set(0, n.dtype(0), to);
+  n.set(1, DType::kInt64, std::move(to));
+}
+
+constexpr OpRule kRules[] = {
+    {kOnnx, "Tile", 2, infer_tile},     {kOnnx, "Pad", 1, infer_pad},   {kOnnx, "Trilu", 1, infer_trilu},
+    {kOnnx, "CumSum", 2, infer_cumsum}, {kOnnx, "TopK", 1, infer_topk},
+};
+
+}  // namespace
+
+std::span<const OpRule> move_rules() { return kRules; }
+
+}  // namespace sluice::graph

@@ -1,0 +1,446 @@
+#include "kernels/elementwise/elementwise.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "kernels/common/runner.h"
+#include "kernels/common/strides.h"
+#include "kernels/elementwise/element_rules.h"
+#include "kernels/elementwise/elementwise_ref.h"
+
+namespace sluice::kernels {
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+struct Case {
+  std::vector<std::vector<uint32_t>> shapes;  // of inputs
+  std::vector<Storage> storages;
+  std::vector<uint32_t> shape;  // of the output
+  Storage storage = Storage::kF32;
+  ElementProgram program;
+  double tolerance = 0;
+  bool special = false;  // NaN, infinities and signed zeros among the values
+  std::string text;
+};
+
+bool has_f16() { return test_device().caps().f16; }
+
+std::vector<double> random_values(std::mt19937& random, Storage storage, uint64_t count, bool special) {
+  const float odd[] = {kNan, kInf, -kInf, 0.0f, -0.0f, 1.0f, -1.0f, 100.0f, -100.0f, 0.5f, 2.0f};
+  std::normal_distribution<float> normal(0, 3);
+  std::vector<double> values(count);
+  for (double& v : values) {
+    const uint32_t pick = random();
+    if (storage == Storage::kU32) {
+      v = pick % 2;
+    } else if (storage == Storage::kI32) {
+      v = static_cast<int>(pick % 41) - 20;
+    } else if (special && pick % 3 == 0) {
+      v = odd[pick / 3 % std::size(odd)];
+    } else {
+      v = std::round(normal(random) * 64) / 64;  // exact in float16
+    }
+  }
+  return values;
+}
+
+Tensor upload(Runner& runner, Storage storage, const std::vector<uint32_t>& shape, const std::vector<double>& values) {
+  if (element_type(storage) == ElementType::kFloat) {
+    return runner.upload(storage, shape, std::vector<float>(values.begin(), values.end()));
+  }
+  Tensor tensor = runner.upload(shape, std::vector<int32_t>(values.begin(), values.end()));
+  tensor.storage = storage;
+  return tensor;
+}
+
+std::vector<double> download(Runner& runner, const Tensor& tensor) {
+  if (element_type(tensor.storage) == ElementType::kFloat) {
+    const auto values = runner.read_floats(tensor);
+    return {values.begin(), values.end()};
+  }
+  const auto values = runner.read_ints(tensor);
+  return {values.begin(), values.end()};
+}
+
+void expect_close(double actual, double expected, double tolerance, const std::string& text) {
+  if (std::isnan(expected)) {
+    EXPECT_TRUE(std::isnan(actual)) << text << " got " << actual;
+  } else if (std::isinf(expected) || tolerance == 0) {
+    EXPECT_EQ(actual, expected) << text;
+  } else {
+    EXPECT_NEAR(actual, expected, tolerance * std::max(1.0, std::fabs(expected))) << text;
+  }
+}
+
+void check(const Case& c, uint32_t seed) {
+  std::mt19937 random(seed);
+  Runner runner(test_device());
+  ElementwiseProblem problem{{}, {}, c.program, ""};
+  std::vector<std::vector<double>> inputs;
+  for (size_t k = 0; k < c.shapes.size(); ++k) {
+    const Tensor shaped{0, c.storages[k], c.shapes[k]};
+    inputs.push_back(random_values(random, c.storages[k], shaped.elements(), c.special));
+    problem.inputs.push_back(upload(runner, c.storages[k], c.shapes[k], inputs.back()));
+  }
+  problem.output = runner.allocate(c.storage, c.shape);
+  plan_elementwise(problem, runner.recorder());
+  runner.run();
+  const auto expected = elementwise_ref(problem, inputs);
+  const auto actual = download(runner, problem.output);
+  ASSERT_EQ(actual.size(), expected.size());
+  const double tolerance = c.storage == Storage::kF16 ? std::max(c.tolerance, 1e-3) : c.tolerance;
+  for (size_t i = 0; i < actual.size(); ++i) {
+    if (c.storage == Storage::kF16 && std::fabs(expected[i]) > 65504) continue;
+    std::string text = c.text + " shape " + shape_text(c.shape) + " element " + std::to_string(i);
+    if (expected.size() == inputs[0].size()) text += " of " + std::to_string(inputs[0][i]);
+    expect_close(actual[i], expected[i], tolerance, text);
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+Storage storage_for(char letter) {
+  return letter == 'f' ? Storage::kF32 : letter == 'i' ? Storage::kI32 : Storage::kU32;
+}
+
+double tolerance_of(const ElementRule& rule) {
+  switch (rule.op) {
+    case ElementOp::kExp:
+    case ElementOp::kPow:
+      return 3e-5;
+    case ElementOp::kSin:
+    case ElementOp::kCos:
+      return 1e-4;
+    case ElementOp::kFmod:
+      return 1e-5;
+    case ElementOp::kLog:
+    case ElementOp::kSqrt:
+    case ElementOp::kRsqrt:
+    case ElementOp::kReciprocal:
+    case ElementOp::kSigmoid:
+    case ElementOp::kTanh:
+    case ElementOp::kGelu:
+    case ElementOp::kGeluTanh:
+    case ElementOp::kSilu:
+    case ElementOp::kSoftplus:
+    case ElementOp::kErf:
+    case ElementOp::kQuickGelu:
+    case ElementOp::kDiv:
+      return 3e-6;
+    default:
+      return 0;
+  }
+}
+
+Case case_of(const ElementRule& rule, uint32_t count) {
+  Case c;
+  ElementArg args[3];
+  for (size_t k = 0; k < rule.operands.size(); ++k) {
+    c.shapes.push_back({count});
+    c.storages.push_back(storage_for(rule.operands[k]));
+    args[k] = ElementProgram::input(static_cast<uint32_t>(k));
+  }
+  c.shape = {count};
+  c.storage = storage_for(rule.result);
+  c.program.apply(rule.op, args[0], args[1], args[2]);
+  c.tolerance = tolerance_of(rule);
+  c.text = std::string(name(rule.op)) + "(" + std::string(rule.operands) + ")";
+  return c;
+}
+
+// sin and cos of infinity, and float to int of what does not fit, are the device's business.
+bool takes_special(ElementOp op) {
+  return op != ElementOp::kSin && op != ElementOp::kCos && op != ElementOp::kToInt && op != ElementOp::kFmod;
+}
+
+TEST(Elementwise, EveryRuleAtEdgeSizes) {
+  for (const ElementRule& rule : element_rules()) {
+    for (const uint32_t count : {1u, 3u, 4u, 31u, 32u, 33u, 255u, 256u, 257u, 1028u}) {
+      Case c = case_of(rule, count);
+      check(c, count);
+      c.special = takes_special(rule.op);
+      check(c, count + 1);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(Elementwise, EveryRuleInFloat16) {
+  if (!has_f16()) GTEST_SKIP() << "no float16 on this device";
+  for (const ElementRule& rule : element_rules()) {
+    for (const uint32_t count : {5u, 64u}) {
+      Case c = case_of(rule, count);
+      for (Storage& s : c.storages) s = s == Storage::kF32 ? Storage::kF16 : s;
+      if (c.storage == Storage::kF32) c.storage = Storage::kF16;
+      check(c, count);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(Elementwise, Broadcasts) {
+  struct Shapes {
+    std::vector<uint32_t> a, b, y;
+  };
+  const Shapes all[] = {
+      {{4, 8}, {8}, {4, 8}},
+      {{4, 8}, {4, 1}, {4, 8}},
+      {{3, 5}, {5}, {3, 5}},
+      {{7, 1}, {1, 12}, {7, 12}},
+      {{2, 3, 4}, {}, {2, 3, 4}},
+      {{}, {}, {}},
+      {{1}, {6}, {6}},
+      {{2, 1, 3, 1}, {1, 4, 1, 8}, {2, 4, 3, 8}},
+      {{2, 1, 2, 1, 2, 1, 2, 1}, {1, 2, 1, 2, 1, 2, 1, 3}, {2, 2, 2, 2, 2, 2, 2, 3}},
+      {{2, 2, 1, 3, 1, 2, 1, 1, 2}, {2, 1, 2, 1, 2, 1, 2, 1, 1}, {2, 2, 2, 3, 2, 2, 2, 1, 2}},
+      {{5, 1, 4}, {5, 6, 4}, {5, 6, 4}},
+      {{1, 300}, {300, 1}, {300, 300}},
+      {{33, 1, 1}, {1, 31, 1}, {33, 31, 1}},
+  };
+  for (const Shapes& s : all) {
+    for (const Storage storage : {Storage::kF32, Storage::kF16}) {
+      if (storage == Storage::kF16 && !has_f16()) continue;
+      Case c{{s.a, s.b}, {storage, Storage::kF32}, s.y, Storage::kF32, {}, 0, false, "Sub"};
+      c.program.apply(ElementOp::kSub, ElementProgram::input(0), ElementProgram::input(1));
+      check(c, 5);
+    }
+  }
+}
+
+TEST(Elementwise, ManyWorkgroups) {
+  for (const uint32_t count : {65536u * 4, 65536u * 4 + 1, 300001u}) {
+    Case c{{{count}, {1}}, {Storage::kF32, Storage::kF32}, {count}, Storage::kF32, {}, 0, false, "Add"};
+    c.program.apply(ElementOp::kAdd, ElementProgram::input(0), ElementProgram::input(1));
+    check(c, 6);
+  }
+}
+
+// log(sigmoid(x)) as exporters write it, selected, clipped, and joined with other inputs of other types and shapes.
+TEST(Elementwise, ChainsAreOneDispatch) {
+  using P = ElementProgram;
+  Case c{{{6, 8}, {8}, {6, 1}, {6, 8}},
+         {Storage::kF32, Storage::kF32, Storage::kI32, Storage::kU32},
+         {6, 8},
+         Storage::kF32,
+         {},
+         1e-5,
+         false,
+         "chain"};
+  auto& p = c.program;
+  const auto softplus = p.apply(ElementOp::kSoftplus, p.apply(ElementOp::kNeg, P::input(0)));
+  const auto negative = p.apply(ElementOp::kNeg, softplus);
+  const auto scaled = p.apply(ElementOp::kMul, negative, P::input(1));
+  const auto added = p.apply(ElementOp::kAdd, scaled, p.apply(ElementOp::kToFloat, P::input(2)));
+  const auto chosen = p.apply(ElementOp::kWhere, P::input(3), added, p.constant(-7.5f));
+  p.apply(ElementOp::kClip, chosen, p.constant(-20.0f), p.constant(20.0f));
+  for (uint32_t seed = 0; seed < 5; ++seed) check(c, seed);
+
+  const gpu::Caps caps;
+  Recorder recorder(caps);
+  plan_elementwise(
+      {{{1, Storage::kF32, {6, 8}}, {2, Storage::kF32, {8}}, {3, Storage::kI32, {6, 1}}, {4, Storage::kU32, {6, 8}}},
+       {5, Storage::kF32, {6, 8}},
+       p,
+       ""},
+      recorder);
+  ASSERT_EQ(recorder.dispatches().size(), 1u);
+  EXPECT_EQ(recorder.dispatches()[0].name, "elementwise/Neg+Softplus+Neg+Mul+ToFloat+Add+Where+Clip");
+}
+
+TEST(Elementwise, RandomPrograms) {
+  const Storage kinds[] = {Storage::kF32, Storage::kI32, Storage::kU32};
+  for (uint32_t seed = 0; seed < 60; ++seed) {
+    std::mt19937 random(seed);
+    Case c{{}, {}, {3, 4, 1 + seed % 9}, Storage::kF32, {}, 1e-4, false, "random program " + std::to_string(seed)};
+    std::vector<std::pair<ElementArg, ElementType>> values;
+    for (uint32_t k = 0; k < 6; ++k) {
+      auto shape = c.shape;
+      for (uint32_t& d : shape) d = random() % 3 == 0 ? 1 : d;
+      if (k == 0) shape = c.shape;
+      c.shapes.push_back(shape);
+      c.storages.push_back(kinds[random() % 3]);
+      values.emplace_back(ElementProgram::input(k), element_type(c.storages.back()));
+    }
+    values.emplace_back(c.program.constant(1.5f), ElementType::kFloat);
+    values.emplace_back(c.program.constant(int32_t{-3}), ElementType::kInt);
+    values.emplace_back(c.program.constant(true), ElementType::kBool);
+    while (c.program.code.size() < 10) {
+      const ElementRule& rule = element_rules()[random() % element_rules().size()];
+      // What magnifies rounding would need a tolerance of its own.
+      if (tolerance_of(rule) != 0 || rule.op == ElementOp::kToInt || rule.operands == "ff") {
+        if (rule.op != ElementOp::kAdd && rule.op != ElementOp::kSigmoid && rule.op != ElementOp::kMax) continue;
+      }
+      ElementArg args[3];
+      bool fits = true;
+      for (size_t k = 0; fits && k < rule.operands.size(); ++k) {
+        const auto& [arg, type] = values[random() % values.size()];
+        args[k] = arg;
+        fits = element_type(storage_for(rule.operands[k])) == type;
+      }
+      if (!fits) continue;
+      values.emplace_back(c.program.apply(rule.op, args[0], args[1], args[2]), element_type(storage_for(rule.result)));
+    }
+    const ElementType last = values.back().second;
+    c.storage = last == ElementType::kFloat ? Storage::kF32 : last == ElementType::kInt ? Storage::kI32 : Storage::kU32;
+    check(c, seed);
+    if (HasFailure()) return;
+  }
+}
+
+TEST(Elementwise, RoundsHalfToEvenAndKeepsNan) {
+  Runner runner(test_device());
+  const Tensor x = runner.upload(Storage::kF32, {8}, {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, kNan, kInf, 3.0f});
+  const Tensor y = runner.allocate(Storage::kF32, {8});
+  plan_unary(ElementOp::kRound, x, y, runner.recorder());
+  runner.run();
+  const std::vector<float> expected = {0, 2, 2, -0.0f, -2, kNan, kInf, 3};
+  const auto actual = runner.read_floats(y);
+  for (size_t i = 0; i < expected.size(); ++i) expect_close(actual[i], expected[i], 0, "element " + std::to_string(i));
+}
+
+TEST(Elementwise, PowAsInC) {
+  const std::vector<float> a = {2, -8, -2, 0, 0, -0.0f, kInf, -kInf, -kInf, kNan, 1, -1, -1, 0.5f, -2, 0, -3};
+  const std::vector<float> b = {.5f, 1 / 3.f, 3, -1, 0, -3, -1, 3, 2, 0, kNan, kInf, 2e9f, -kInf, -3, 5, 2};
+  Runner runner(test_device());
+  const auto count = static_cast<uint32_t>(a.size());
+  const Tensor y = runner.allocate(Storage::kF32, {count});
+  plan_binary(ElementOp::kPow, runner.upload(Storage::kF32, {count}, a), runner.upload(Storage::kF32, {count}, b), y,
+              runner.recorder());
+  runner.run();
+  const auto actual = runner.read_floats(y);
+  for (size_t i = 0; i < a.size(); ++i) {
+    expect_close(actual[i], std::pow(a[i], b[i]), 1e-5, fmt::format("pow({}, {})", a[i], b[i]));
+  }
+}
+
+TEST(Elementwise, ClipTakesTensorsConstantsAndNeither) {
+  const std::vector<float> values = {-3, -1, 0, 2, 5, kNan, kInf, -kInf};
+  for (int mode = 0; mode < 4; ++mode) {
+    Runner runner(test_device());
+    ClipProblem problem{runner.upload(Storage::kF32, {8}, values),
+                        {},
+                        {},
+                        runner.allocate(Storage::kF32, {8}),
+                        (mode & 1) != 0,
+                        (mode & 2) != 0,
+                        -2,
+                        3};
+    if (mode & 1) problem.min = runner.upload(Storage::kF32, {1}, {-1.5f});
+    plan_clip(problem, runner.recorder());
+    runner.run();
+    const auto actual = runner.read_floats(problem.y);
+    for (size_t i = 0; i < values.size(); ++i) {
+      float expected = values[i];
+      if (mode & 1) expected = expected < -1.5f ? -1.5f : expected;
+      if (mode & 2) expected = expected > 3 ? 3 : expected;
+      expect_close(actual[i], expected, 0, fmt::format("mode {} of {}", mode, values[i]));
+    }
+  }
+}
+
+TEST(Elementwise, ClipOfInts) {
+  Runner runner(test_device());
+  ClipProblem problem{runner.upload({3}, {-2147483647, 7, 2147483647}), {}, {}, runner.allocate(Storage::kI32, {3})};
+  problem.has_max = true;
+  problem.max_value = 100;
+  plan_clip(problem, runner.recorder());
+  runner.run();
+  EXPECT_EQ(runner.read_ints(problem.y), (std::vector<int32_t>{-2147483647, 7, 100}));
+}
+
+TEST(Elementwise, CastsBetweenAllStorages) {
+  const Storage all[] = {Storage::kF32, Storage::kF16, Storage::kI32, Storage::kU32};
+  for (const Storage from : all) {
+    for (const Storage to : all) {
+      if ((from == Storage::kF16 || to == Storage::kF16) && !has_f16()) continue;
+      Runner runner(test_device());
+      std::vector<double> values = {0, 1, 1, 0, 1, 0, 0, 1};
+      if (from == Storage::kI32) values = {0, 1, -1, 100, -7, 2, 0, 3};
+      if (element_type(from) == ElementType::kFloat) values = {0, 1.9, -1.9, 100.5, -0.5, 2.5, -0.0, 0.25};
+      const Tensor x = upload(runner, from, {8}, values);
+      const Tensor y = runner.allocate(to, {8});
+      plan_cast(x, y, runner.recorder());
+      runner.run();
+      const auto actual = download(runner, y);
+      for (size_t i = 0; i < values.size(); ++i) {
+        double expected = values[i];
+        if (to == Storage::kI32) expected = std::trunc(expected);
+        if (to == Storage::kU32) expected = expected != 0;
+        expect_close(actual[i], expected, 1e-3, fmt::format("cast {} of {}", static_cast<int>(to), values[i]));
+      }
+    }
+  }
+}
+
+TEST(Elementwise, VariadicAndQuickGelu) {
+  Runner runner(test_device());
+  const Tensor a = runner.upload(Storage::kF32, {3}, {1, kNan, -4});
+  const Tensor b = runner.upload(Storage::kF32, {1}, {2});
+  const Tensor c = runner.upload(Storage::kF32, {3}, {3, 3, -9});
+  const Tensor most = runner.allocate(Storage::kF32, {3}), sum = runner.allocate(Storage::kF32, {3});
+  const Tensor one = runner.allocate(Storage::kF32, {3}), quick = runner.allocate(Storage::kF32, {3});
+  plan_variadic(ElementOp::kMax, {a, b, c}, most, runner.recorder());
+  plan_variadic(ElementOp::kAdd, {c, b, c}, sum, runner.recorder());
+  plan_variadic(ElementOp::kMin, {c}, one, runner.recorder());
+  plan_quick_gelu(c, quick, 1.702f, runner.recorder());
+  runner.run();
+  EXPECT_EQ(runner.read_floats(most)[0], 3);
+  EXPECT_TRUE(std::isnan(runner.read_floats(most)[1]));
+  EXPECT_EQ(runner.read_floats(most)[2], 2);
+  EXPECT_EQ(runner.read_floats(sum), (std::vector<float>{8, 8, -16}));
+  EXPECT_EQ(runner.read_floats(one), (std::vector<float>{3, 3, -9}));
+  EXPECT_NEAR(runner.read_floats(quick)[0], 3 / (1 + std::exp(-1.702 * 3)), 1e-6);
+}
+
+TEST(Elementwise, EmptyRecordsNothing) {
+  const gpu::Caps caps;
+  Recorder recorder(caps);
+  plan_unary(ElementOp::kExp, {1, Storage::kF32, {0, 4}}, {2, Storage::kF32, {0, 4}}, recorder);
+  EXPECT_TRUE(recorder.dispatches().empty());
+}
+
+// Programs that differ in constants only share a shader.
+TEST(Elementwise, ConstantsAreNotInTheKey) {
+  const gpu::Caps caps;
+  Recorder recorder(caps);
+  const Tensor x{1, Storage::kF32, {8}}, y{2, Storage::kF32, {8}};
+  plan_quick_gelu(x, y, 1.702f, recorder);
+  plan_quick_gelu(x, y, 1.0f, recorder);
+  EXPECT_EQ(recorder.dispatches()[0].shader, recorder.dispatches()[1].shader);
+  EXPECT_NE(recorder.dispatches()[0].uniforms, recorder.dispatches()[1].uniforms);
+}
+
+void expect_refusal(const ElementwiseProblem& problem, const std::string& message) {
+  const gpu::Caps caps;
+  Recorder recorder(caps);
+  try {
+    plan_elementwise(problem, recorder);
+    ADD_FAILURE() << "not refused: " << message;
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(message), std::string::npos) << error.what();
+  }
+}
+
+TEST(Elementwise, Refusals) {
+  const Tensor f{1, Storage::kF32, {4}}, i{2, Storage::kI32, {4}}, y{3, Storage::kF32, {4}};
+  ElementwiseProblem problem{{f, i}, y, {}, ""};
+  expect_refusal(problem, "instructions are supported, got 0");
+  problem.program.apply(ElementOp::kAdd, ElementProgram::input(0), ElementProgram::input(1));
+  expect_refusal(problem, "Add does not take (float, int, nothing)");
+  problem.inputs = {f, {2, Storage::kF32, {3}}};
+  expect_refusal(problem, "shape 3 does not broadcast to 4");
+  problem.inputs = {f, f};
+  problem.output.storage = Storage::kI32;
+  expect_refusal(problem, "not the program's result");
+  problem.output = f;
+  expect_refusal(problem, "must not share");
+  problem.inputs.assign(7, f);
+  expect_refusal(problem, "6 inputs are supported, got 7");
+}
+
+}  // namespace
+}  // namespace sluice::kernels

@@ -1,0 +1,171 @@
+#include "kernels/matmul/matmul.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "kernels/matmul/nbits_plan.h"
+
+namespace sluice::kernels {
+namespace {
+
+constexpr const char* kTag = "matmul";
+constexpr uint32_t kGemvRows = 8;
+constexpr uint32_t kWorkgroup = 256;
+constexpr uint32_t kTileColumns = 64;
+constexpr size_t kBatchDims = 4;
+
+struct alignas(16) Params {
+  uint32_t m, n, k, batches;
+  uint32_t a_row, a_k, b_k, b_column;
+  uint32_t c_row, c_column;
+  float alpha, beta;
+  std::array<uint32_t, kBatchDims> dims = {1, 1, 1, 1}, a_batch{}, b_batch{}, c_batch{};
+};
+static_assert(sizeof(Params) == 112);
+
+// One dimension of the batch, with the strides of each operand (0: broadcast).
+struct BatchDim {
+  uint32_t size, a, b, c;
+};
+
+// Element strides of `shape`, aligned to `target` from the right, 0 where it broadcasts. Throws if it does not.
+std::vector<uint32_t> broadcast_strides(const std::vector<uint32_t>& shape, const std::vector<uint32_t>& target, const char* what) {
+  if (shape.size() > target.size()) {
+    fail(kTag, "{} has {} dimensions, more than the {} of its target", what, shape.size(), target.size());
+  }
+  std::vector<uint32_t> strides(target.size(), 0);
+  uint32_t stride = 1;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const uint32_t size = shape[shape.size() - 1 - i], wanted = target[target.size() - 1 - i];
+    if (size != wanted && size != 1) fail(kTag, "{} does not broadcast: a dimension of {} against {}", what, size, wanted);
+    if (size != 1) strides[target.size() - 1 - i] = stride;
+    stride *= size;
+  }
+  return strides;
+}
+
+std::vector<uint32_t> batch_shape(const Tensor& t) { return {t.shape.begin(), t.shape.end() - 2}; }
+
+void check(const MatMulProblem& p) {
+  for (const auto& [tensor, what] : {std::pair{&p.a, "A"}, {&p.b, "B"}, {&p.c, "C"}, {&p.y, "Y"}}) {
+    if (*tensor && !is_float(tensor->storage)) fail(kTag, "{} must be f32 or f16, got {}", what, wgsl_type(tensor->storage));
+  }
+  for (const auto& [tensor, what] : {std::pair{&p.a, "A"}, {&p.b, "B"}, {&p.y, "Y"}}) {
+    if (tensor->rank() < 2) fail(kTag, "{} must have at least 2 dimensions, got {}", what, tensor->rank());
+  }
+  if (p.c && p.c.slot == p.y.slot) fail(kTag, "C must not share the buffer of Y");
+}
+
+// Sizes and strides within one matrix product.
+Params matrix_params(const MatMulProblem& p) {
+  const auto at = [](const Tensor& t, size_t from_end) { return t.shape[t.shape.size() - from_end]; };
+  Params q{};
+  q.dims = {1, 1, 1, 1};
+  q.m = at(p.a, p.trans_a ? 1 : 2);
+  q.k = at(p.a, p.trans_a ? 2 : 1);
+  q.n = at(p.b, p.trans_b ? 2 : 1);
+  const uint32_t k = at(p.b, p.trans_b ? 1 : 2);
+  if (k != q.k) fail(kTag, "the inner dimensions of A and B differ: {} and {}", q.k, k);
+  if (at(p.y, 2) != q.m || at(p.y, 1) != q.n) {
+    fail(kTag, "Y must end in {} x {}, got {} x {}", q.m, q.n, at(p.y, 2), at(p.y, 1));
+  }
+  q.a_row = p.trans_a ? 1 : q.k;
+  q.a_k = p.trans_a ? q.m : 1;
+  q.b_k = p.trans_b ? 1 : q.n;
+  q.b_column = p.trans_b ? q.k : 1;
+  q.alpha = p.alpha;
+  q.beta = p.beta;
+  return q;
+}
+
+// The batch dimensions, neighbours joined where every operand allows it; sets the strides of C within a matrix.
+std::vector<BatchDim> batch_dims(const MatMulProblem& p, Params& q) {
+  const std::vector<uint32_t> target = batch_shape(p.y);
+  const std::vector<uint32_t> a = broadcast_strides(batch_shape(p.a), target, "the batch of A");
+  const std::vector<uint32_t> b = broadcast_strides(batch_shape(p.b), target, "the batch of B");
+  const std::vector<uint32_t> c = p.c ? broadcast_strides(p.c.shape, p.y.shape, "C") : std::vector<uint32_t>(p.y.rank(), 0);
+  q.c_row = c[c.size() - 2];
+  q.c_column = c[c.size() - 1];
+  std::vector<BatchDim> dims;
+  for (size_t i = 0; i < target.size(); ++i) {
+    if (target[i] == 1) continue;
+    const BatchDim dim{target[i], a[i] * q.m * q.k, b[i] * q.k * q.n, c[i]};
+    if (!dims.empty()) {
+      BatchDim& outer = dims.back();
+      if (outer.a == dim.a * dim.size && outer.b == dim.b * dim.size && outer.c == dim.c * dim.size) {
+        outer = {outer.size * dim.size, dim.a, dim.b, dim.c};
+        continue;
+      }
+    }
+    dims.push_back(dim);
+  }
+  if (dims.size() > kBatchDims) fail(kTag, "the batch broadcasts in {} separate dimensions, the limit is {}", dims.size(), kBatchDims);
+  return dims;
+}
+
+// A batch that walks on through rows of A (and of C) under one B is a taller matrix.
+void fold_batch_into_rows(std::vector<BatchDim>& dims, Params& q) {
+  while (!dims.empty()) {
+    const BatchDim& dim = dims.back();
+    const bool rows_go_on = dim.a == q.m * q.a_row && (q.m == 1 ? true : dim.c == q.m * q.c_row);
+    if (q.a_k != 1 || dim.b != 0 || !rows_go_on) return;
+    if (q.m == 1) q.c_row = dim.c;
+    q.m *= dim.size;
+    dims.pop_back();
+  }
+}
+
+Params make_params(const MatMulProblem& p) {
+  Params q = matrix_params(p);
+  std::vector<BatchDim> dims = batch_dims(p, q);
+  fold_batch_into_rows(dims, q);
+  q.batches = 1;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    const size_t at = kBatchDims - dims.size() + i;
+    q.dims[at] = dims[i].size;
+    q.a_batch[at] = dims[i].a;
+    q.b_batch[at] = dims[i].b;
+    q.c_batch[at] = dims[i].c;
+    q.batches *= dims[i].size;
+  }
+  return q;
+}
+
+MatMulVariant choose(const MatMulProblem& p, uint32_t m) {
+  if (p.variant == MatMulVariant::kAuto) return m <= kGemvRows ? MatMulVariant::kGemv : MatMulVariant::kGemm;
+  if (p.variant == MatMulVariant::kGemv && m > kGemvRows) fail(kTag, "the gemv kernel takes up to {} rows, got {}", kGemvRows, m);
+  return p.variant;
+}
+
+}  // namespace
+
+void plan_matmul(const MatMulProblem& p, Recorder& recorder) {
+  check(p);
+  const Params q = make_params(p);
+  if (p.y.elements() == 0) return;
+  Dispatch d;
+  const bool gemv = choose(p, q.m) == MatMulVariant::kGemv;
+  d.name = gemv ? "matmul/gemv" : "matmul/gemm";
+  d.shader.file = gemv ? "kernels/matmul/matmul_gemv.wgsl" : "kernels/matmul/matmul_gemm.wgsl";
+  d.shader.defines = {{"A", wgsl_type(p.a.storage)},
+                      {"B", wgsl_type(p.b.storage)},
+                      {"C", p.c ? wgsl_type(p.c.storage) : "f32"},
+                      {"Y", wgsl_type(p.y.storage)},
+                      {"HAS_C", p.c ? 1u : 0u},
+                      {"TRANS_B", p.trans_b ? 1u : 0u}};
+  const uint32_t columns = gemv ? (p.trans_b ? 8 : 32) : kTileColumns;
+  const uint32_t rows = gemv ? std::bit_ceil(q.m) : q.m <= 32 ? 32 : 64;
+  if (gemv) {
+    const Defines more = {{"WG", kWorkgroup}, {"COLUMNS", columns}, {"ROWS", rows}};
+    d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
+  } else {
+    const Defines more = {{"TM", rows}, {"TRANS_A", p.trans_a ? 1u : 0u}};
+    d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
+  }
+  d.operands = {in(p.a), in(p.b), in(p.c ? p.c : p.a), out(p.y)};
+  d.set_uniforms(q);
+  d.groups = fold_groups(uint64_t{ceil_div(q.n, columns)} * ceil_div(q.m, rows) * q.batches, recorder.caps());
+  recorder.add(std::move(d));
+}
+
+}  // namespace sluice::kernels

@@ -1,0 +1,180 @@
+#include "kernels/matmul/matmul_nbits.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "kernels/matmul/matmul_ref.h"
+#include "kernels/matmul/nbits_fixture.h"
+
+namespace sluice::kernels {
+namespace {
+
+struct Case {
+  uint32_t m = 1, n = 1, k = 16, bits = 4, block_size = 32;
+  ZeroPoints zero_points = ZeroPoints::kNone;
+  bool bias = false, residual = false;
+  Storage x = Storage::kF32, scales = Storage::kF32;
+  MatMulNBitsVariant variant = MatMulNBitsVariant::kAuto;
+
+  std::string text() const {
+    return fmt::format("m {} n {} k {} bits {} block {} zp {} bias {} residual {} x {} scales {} variant {}", m, n, k, bits, block_size,
+                       static_cast<int>(zero_points), bias, residual, wgsl_type(x), wgsl_type(scales), static_cast<int>(variant));
+  }
+};
+
+Tensor upload_zero_points(Runner& runner, const NBitsData& d, Storage storage) {
+  if (!d.float_zero_points.empty()) return runner.upload(storage, {d.rows, d.blocks()}, d.float_zero_points);
+  if (d.zero_points.empty()) return {};
+  const uint32_t bytes = (d.blocks() * d.bits + 7) / 8;
+  return runner.upload_bytes({d.rows, bytes}, pack_bits(d.zero_points, d.bits, d.blocks(), bytes));
+}
+
+void check(gpu::Device& device, const Case& c, uint32_t seed) {
+  Random random(seed);
+  const NBitsData d = random_nbits(random, {1, c.n, c.k, c.bits, c.block_size, c.zero_points, c.scales});
+  const auto a = random_floats(random, size_t{c.m} * c.k, c.x);
+  const auto bias = random_floats(random, c.bias ? c.n : 0, c.scales);
+  const auto residual = random_floats(random, c.residual ? size_t{c.m} * c.n : 0, c.x);
+  Runner runner(device);
+  MatMulNBitsProblem p;
+  p.a = runner.upload(c.x, {c.m, c.k}, a);
+  p.b = upload_weights(runner, d, c.scales, true);
+  p.scales = runner.upload(c.scales, {c.n * d.blocks()}, d.scales);
+  p.zero_points = upload_zero_points(runner, d, c.scales);
+  if (c.bias) p.bias = runner.upload(c.scales, {c.n}, bias);
+  if (c.residual) p.residual = runner.upload(c.x, {c.m, c.n}, residual);
+  p.y = runner.allocate(c.x, {c.m, c.n});
+  p.n = c.n;
+  p.k = c.k;
+  p.bits = c.bits;
+  p.block_size = c.block_size;
+  p.variant = c.variant;
+  plan_matmul_nbits(p, runner.recorder());
+  runner.run();
+  expect_close(runner.read_floats(p.y), matmul_nbits_reference(a, d, bias, residual), c.x, c.text());
+}
+
+void check_everywhere(const Case& c, uint32_t seed) {
+  for (gpu::Device* device : test_devices()) {
+    check(*device, c, seed);
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(MatMulNBits, BitsBlocksAndZeroPoints) {
+  uint32_t seed = 0;
+  for (const uint32_t bits : {2u, 4u, 8u}) {
+    for (const uint32_t block : {16u, 32u, 64u, 128u, 256u}) {
+      for (const auto zero : {ZeroPoints::kNone, ZeroPoints::kPacked, ZeroPoints::kFloat}) {
+        for (const uint32_t m : {1u, 9u}) {
+          check_everywhere({m, 37, 272, bits, block, zero, block == 32, block == 64}, ++seed);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST(MatMulNBits, OddSizes) {
+  uint32_t seed = 1000;
+  for (const uint32_t k : {1u, 3u, 16u, 31u, 33u, 100u, 516u}) {
+    for (const uint32_t n : {1u, 2u, 31u, 33u, 65u}) {
+      for (const uint32_t m : {1u, 3u, 8u, 33u, 65u}) {
+        const uint32_t bits = 2u << (seed % 3);
+        check_everywhere({m, n, k, bits, 32, seed % 2 ? ZeroPoints::kPacked : ZeroPoints::kNone, true, true}, ++seed);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(MatMulNBits, Storages) {
+  uint32_t seed = 2000;
+  for (const Storage x : float_storages()) {
+    for (const Storage scales : float_storages()) {
+      for (const uint32_t m : {1u, 2u, 5u, 40u}) {
+        check_everywhere({m, 50, 160, 4, 32, ZeroPoints::kFloat, true, true, x, scales}, ++seed);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(MatMulNBits, ForcedVariants) {
+  for (uint32_t m = 1; m <= 8; ++m) {
+    for (const auto variant : {MatMulNBitsVariant::kGemv, MatMulNBitsVariant::kGemm}) {
+      Case c{m, 45, 96, 4, 32, ZeroPoints::kPacked, true, false};
+      c.variant = variant;
+      check_everywhere(c, 3000 + m);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(MatMulNBits, LargeRow) { check_everywhere({2, 130, 4096, 4, 32}, 4000); }
+
+MatMulNBitsProblem valid_problem() {
+  MatMulNBitsProblem p;
+  p.a = {1, Storage::kF32, {2, 64}};
+  p.b = {2, Storage::kBytes, {5, 2, 16}};
+  p.scales = {3, Storage::kF32, {10}};
+  p.y = {4, Storage::kF32, {2, 5}};
+  p.n = 5;
+  p.k = 64;
+  return p;
+}
+
+void expect_refused(const MatMulNBitsProblem& p, const std::string& part) {
+  Recorder recorder(test_device().caps());
+  try {
+    plan_matmul_nbits(p, recorder);
+    FAIL() << "accepted; expected a refusal with: " << part;
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+}
+
+TEST(MatMulNBits, Refusals) {
+  Recorder recorder(test_device().caps());
+  EXPECT_NO_THROW(plan_matmul_nbits(valid_problem(), recorder));
+  EXPECT_EQ(recorder.dispatches().size(), 1u);
+  auto p = valid_problem();
+  p.bits = 3;
+  expect_refused(p, "bits must be");
+  p = valid_problem();
+  p.block_size = 24;
+  expect_refused(p, "block_size must be");
+  p = valid_problem();
+  p.b.shape = {5, 2, 15};
+  expect_refused(p, "B must hold 160 bytes");
+  p = valid_problem();
+  p.scales.shape = {9};
+  expect_refused(p, "scales must hold 10");
+  p = valid_problem();
+  p.zero_points = {6, Storage::kBytes, {11}};
+  expect_refused(p, "zero_points must hold 5");
+  p = valid_problem();
+  p.residual = p.y;
+  expect_refused(p, "must not share");
+  p = valid_problem();
+  p.y.shape = {3, 5};
+  expect_refused(p, "Y must have 2 rows");
+  p = valid_problem();
+  p.a.shape = {9, 64};
+  p.y.shape = {9, 5};
+  p.variant = MatMulNBitsVariant::kGemv;
+  expect_refused(p, "up to 8 rows");
+}
+
+TEST(MatMulNBits, EmptyRecordsNothing) {
+  auto p = valid_problem();
+  p.a.shape = {0, 64};
+  p.y.shape = {0, 5};
+  Recorder recorder(test_device().caps());
+  plan_matmul_nbits(p, recorder);
+  EXPECT_TRUE(recorder.dispatches().empty());
+}
+
+}  // namespace
+}  // namespace sluice::kernels

@@ -1,0 +1,161 @@
+#include "kernels/matmul/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "kernels/matmul/matmul_ref.h"
+#include "kernels/matmul/nbits_fixture.h"
+
+namespace sluice::kernels {
+namespace {
+
+using Shape = std::vector<uint32_t>;
+
+struct Case {
+  Shape a, b, c, y;  // c empty with has_c false
+  bool has_c = false, trans_a = false, trans_b = false;
+  float alpha = 1, beta = 1;
+  Storage a_storage = Storage::kF32, b_storage = Storage::kF32;
+  MatMulVariant variant = MatMulVariant::kAuto;
+
+  std::string text() const {
+    return fmt::format("a [{}] b [{}] c [{}] y [{}] trans {} {} alpha {} beta {} {} {} variant {}", fmt::join(a, ","), fmt::join(b, ","),
+                       has_c ? fmt::format("{}", fmt::join(c, ",")) : "none", fmt::join(y, ","), trans_a, trans_b, alpha, beta,
+                       wgsl_type(a_storage), wgsl_type(b_storage), static_cast<int>(variant));
+  }
+};
+
+HostTensor random_tensor(Random& random, const Shape& shape, Storage storage) {
+  return {shape, random_floats(random, Tensor{0, storage, shape}.elements(), storage)};
+}
+
+void check(const Case& c, uint32_t seed) {
+  Random random(seed);
+  const HostTensor a = random_tensor(random, c.a, c.a_storage), b = random_tensor(random, c.b, c.b_storage);
+  const HostTensor add = c.has_c ? random_tensor(random, c.c, c.b_storage) : HostTensor{};
+  HostTensor y{c.y, {}};
+  matmul_reference(a, b, add, c.trans_a, c.trans_b, c.alpha, c.beta, y);
+  Runner runner(test_device());
+  MatMulProblem p;
+  p.a = runner.upload(c.a_storage, a.shape, a.values);
+  p.b = runner.upload(c.b_storage, b.shape, b.values);
+  if (c.has_c) p.c = runner.upload(c.b_storage, add.shape, add.values);
+  p.y = runner.allocate(c.a_storage, y.shape);
+  p.trans_a = c.trans_a;
+  p.trans_b = c.trans_b;
+  p.alpha = c.alpha;
+  p.beta = c.beta;
+  p.variant = c.variant;
+  plan_matmul(p, runner.recorder());
+  runner.run();
+  expect_close(runner.read_floats(p.y), y.values, c.a_storage, c.text());
+}
+
+TEST(MatMul, SizesAndTransposes) {
+  uint32_t seed = 0;
+  for (const uint32_t m : {1u, 3u, 8u, 31u, 33u, 70u}) {
+    for (const uint32_t n : {1u, 31u, 32u, 65u}) {
+      for (const uint32_t k : {1u, 15u, 64u, 300u}) {
+        for (const bool ta : {false, true}) {
+          const bool tb = seed % 2 != 0;
+          Case c{ta ? Shape{k, m} : Shape{m, k}, tb ? Shape{n, k} : Shape{k, n}, {n}, {m, n}};
+          c.trans_a = ta;
+          c.trans_b = tb;
+          c.has_c = seed % 3 == 0;
+          c.alpha = 0.5f;
+          c.beta = 2;
+          check(c, ++seed);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST(MatMul, Broadcasting) {
+  const std::vector<Case> cases = {
+      {{2, 3, 5, 7}, {7, 4}, {}, {2, 3, 5, 4}},
+      {{5, 7}, {2, 3, 7, 4}, {}, {2, 3, 5, 4}},
+      {{2, 1, 5, 7}, {3, 7, 4}, {}, {2, 3, 5, 4}},
+      {{1, 3, 5, 7}, {2, 1, 7, 4}, {}, {2, 3, 5, 4}},
+      {{2, 3, 4, 1, 6}, {2, 1, 4, 6, 9}, {}, {2, 3, 4, 1, 9}},
+      {{2, 3, 1, 6}, {6, 9}, {2, 3, 1, 9}, {2, 3, 1, 9}, true},
+      {{6, 1, 6}, {6, 9}, {1, 9}, {6, 1, 9}, true},
+      {{2, 3, 5, 7}, {7, 4}, {3, 1, 4}, {2, 3, 5, 4}, true},
+      {{2, 3, 5, 7}, {7, 4}, {5, 1}, {2, 3, 5, 4}, true},
+      {{2, 3, 5, 7}, {7, 4}, {2, 3, 5, 4}, {2, 3, 5, 4}, true},
+      {{5, 7}, {7, 4}, {}, {5, 4}, true},
+      {{5, 7}, {7, 4}, {1}, {5, 4}, true},
+      {{300, 2, 3}, {300, 3, 2}, {}, {300, 2, 2}},
+  };
+  for (size_t i = 0; i < cases.size(); ++i) {
+    check(cases[i], static_cast<uint32_t>(100 + i));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(MatMul, StoragesAndVariants) {
+  for (const Storage a : float_storages()) {
+    for (const Storage b : float_storages()) {
+      for (const auto variant : {MatMulVariant::kGemv, MatMulVariant::kGemm}) {
+        for (const uint32_t m : {1u, 2u, 7u}) {
+          Case c{{m, 130}, {130, 70}, {m, 1}, {m, 70}, true};
+          c.a_storage = a;
+          c.b_storage = b;
+          c.variant = variant;
+          check(c, 200 + m);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST(MatMul, EmptyRecordsNothing) {
+  Recorder recorder(test_device().caps());
+  MatMulProblem p;
+  p.a = {1, Storage::kF32, {0, 4}};
+  p.b = {2, Storage::kF32, {4, 3}};
+  p.y = {3, Storage::kF32, {0, 3}};
+  plan_matmul(p, recorder);
+  EXPECT_TRUE(recorder.dispatches().empty());
+}
+
+void expect_refused(const MatMulProblem& p, const std::string& part) {
+  Recorder recorder(test_device().caps());
+  try {
+    plan_matmul(p, recorder);
+    FAIL() << "accepted; expected a refusal with: " << part;
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+}
+
+TEST(MatMul, Refusals) {
+  MatMulProblem valid;
+  valid.a = {1, Storage::kF32, {2, 4}};
+  valid.b = {2, Storage::kF32, {4, 3}};
+  valid.y = {3, Storage::kF32, {2, 3}};
+  auto p = valid;
+  p.b.shape = {5, 3};
+  expect_refused(p, "inner dimensions");
+  p = valid;
+  p.y.shape = {3, 3};
+  expect_refused(p, "Y must end in");
+  p = valid;
+  p.a.storage = Storage::kI32;
+  expect_refused(p, "A must be f32 or f16");
+  p = valid;
+  p.c = {4, Storage::kF32, {2, 2}};
+  expect_refused(p, "C does not broadcast");
+  p = valid;
+  p.c = p.y;
+  expect_refused(p, "must not share");
+  p = valid;
+  p.a.shape = {4};
+  expect_refused(p, "at least 2 dimensions");
+}
+
+}  // namespace
+}  // namespace sluice::kernels

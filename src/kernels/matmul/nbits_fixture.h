@@ -1,0 +1,97 @@
+// What the tests of quantised products share: random weights as host data and as tensors, devices, comparison.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/half.h"
+#include "kernels/common/runner.h"
+#include "kernels/matmul/nbits_plan.h"
+#include "kernels/matmul/nbits_ref.h"
+
+namespace sluice::kernels {
+
+using Random = std::mt19937;
+
+inline float round_to(Storage storage, float v) { return storage == Storage::kF16 ? half_to_float(float_to_half(v)) : v; }
+
+inline std::vector<float> random_floats(Random& random, size_t count, Storage storage, float scale = 1) {
+  std::uniform_real_distribution<float> draw(-scale, scale);
+  std::vector<float> values(count);
+  for (float& v : values) v = round_to(storage, draw(random));
+  return values;
+}
+
+inline std::vector<uint8_t> random_bits(Random& random, size_t count, uint32_t bits) {
+  std::vector<uint8_t> values(count);
+  for (uint8_t& v : values) v = static_cast<uint8_t>(random() & ((1u << bits) - 1));
+  return values;
+}
+
+enum class ZeroPoints { kNone, kPacked, kFloat };
+
+struct NBitsCase {
+  uint32_t matrices = 1, rows = 1, k = 16, bits = 4, block_size = 32;
+  ZeroPoints zero_points = ZeroPoints::kNone;
+  Storage storage = Storage::kF32;  // of scales, and of the weights where bits is 0
+};
+
+inline NBitsData random_nbits(Random& random, const NBitsCase& c) {
+  NBitsData d{c.matrices, c.rows, c.k, c.bits, c.block_size, {}, {}, {}, {}, {}};
+  const size_t lines = size_t{c.matrices} * c.rows;
+  const float range = 1 / std::sqrt(static_cast<float>(c.k));
+  if (c.bits == 0) {
+    d.floats = random_floats(random, lines * c.k, c.storage, range);
+    return d;
+  }
+  d.q = random_bits(random, lines * c.k, c.bits);
+  d.scales = random_floats(random, lines * d.blocks(), c.storage, 2 * range / static_cast<float>(1u << c.bits));
+  if (c.zero_points == ZeroPoints::kPacked) d.zero_points = random_bits(random, lines * d.blocks(), c.bits);
+  if (c.zero_points == ZeroPoints::kFloat) {
+    d.float_zero_points = random_floats(random, lines * d.blocks(), c.storage, static_cast<float>(1u << c.bits));
+  }
+  return d;
+}
+
+// Weight rows in the layout of the file: whole blocks for MatMulNBits, ceil(k * bits / 8) bytes for QMoE.
+inline Tensor upload_weights(Runner& runner, const NBitsData& d, Storage storage, bool whole_blocks) {
+  if (d.bits == 0) return runner.upload(storage, {d.matrices, d.rows, d.k}, d.floats);
+  const uint32_t bytes = whole_blocks ? d.blocks() * d.block_size * d.bits / 8 : (d.k * d.bits + 7) / 8;
+  return runner.upload_bytes({d.matrices, d.rows, bytes}, pack_bits(d.q, d.bits, d.k, bytes));
+}
+
+// The devices that tests run on: the usual one, and the same without subgroups.
+inline std::vector<gpu::Device*> test_devices() {
+  static const std::vector<gpu::Device*> devices = [] {
+    std::vector<gpu::Device*> list = {&test_device()};
+    if (test_device().caps().subgroups) {
+      gpu::DeviceOptions options;
+      options.disable.no_subgroups = true;
+      list.push_back(gpu::Device::open(options).release());
+    }
+    return list;
+  }();
+  return devices;
+}
+
+inline std::vector<Storage> float_storages() {
+  if (test_device().caps().f16) return {Storage::kF32, Storage::kF16};
+  return {Storage::kF32};
+}
+
+inline void expect_close(const std::vector<float>& actual, const std::vector<float>& expected, Storage storage, const std::string& what) {
+  ASSERT_EQ(actual.size(), expected.size()) << what;
+  float largest = 1e-3f;
+  for (const float v : expected) largest = std::max(largest, std::abs(v));
+  const float limit = (storage == Storage::kF16 ? 2e-3f : 1e-4f) * largest;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_LE(std::abs(actual[i] - expected[i]), limit) << what << " at " << i << ": " << actual[i] << " for " << expected[i];
+  }
+}
+
+}  // namespace sluice::kernels

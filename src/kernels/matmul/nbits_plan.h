@@ -1,0 +1,49 @@
+// How a kernel reads rows of quantised (or float) weights: the planner's side of nbits.wgsl, shared by MatMulNBits and QMoE.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/common/plan.h"
+
+namespace sluice::kernels {
+
+// `rows` weight rows of k values, for each of any number of matrices (experts) that follow one another.
+struct NBitsWeights {
+  Tensor weights, scales, zero_points, bias;  // the last three optional; bindings 1 to 4
+  uint32_t rows = 0, k = 0;
+  uint32_t bits = 4;        // 0, 2, 4, 8
+  uint32_t block_size = 0;  // 0: one block a row
+  bool zero_points_by_matrix = false;  // packed over the rows of a matrix instead of the blocks of a row
+};
+
+// The derived numbers, named as in nbits.wgsl.
+struct NBitsLayout {
+  uint32_t unit = 4, unit_values = 4;
+  bool aligned = true;
+  uint32_t zero_kind = 0;
+  uint32_t row_pitch = 0, blocks = 1, zero_pitch = 0;
+  uint32_t units = 0;  // that cover a row
+};
+
+NBitsLayout nbits_layout(const NBitsWeights& weights);
+
+using Defines = std::vector<std::pair<std::string, shader::Shader::Value>>;
+void append_nbits_defines(const NBitsWeights& weights, Defines& defines);
+
+// Bindings 1 to 4; an absent tensor is stood in for by the weights, which the shader then does not touch.
+void append_nbits_operands(const NBitsWeights& weights, std::vector<Operand>& operands);
+
+// X_ACCESS of the activations: 2 quads that never pass the end of a row, 1 quads with a check, 0 single elements.
+uint32_t activation_access(uint32_t k, const NBitsLayout& layout);
+
+// Workgroup shape of the kernels that split a row over a team of invocations (lane_sum.wgsl).
+struct TeamShape {
+  uint32_t workgroup = 128;
+  uint32_t lanes = 32;
+  bool subgroups = false;
+};
+TeamShape team_shape(uint64_t units, const gpu::Caps& caps);
+
+inline bool is_float(Storage storage) { return storage == Storage::kF32 || storage == Storage::kF16; }
+
+}  // namespace sluice::kernels

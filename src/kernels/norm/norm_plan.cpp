@@ -1,0 +1,90 @@
+#include "kernels/norm/norm_plan.h"
+
+#include "kernels/common/bindings.h"
+
+namespace sluice::kernels::norm {
+namespace {
+
+// Mirrors Params of norm.wgsl.
+struct alignas(16) NormParams {
+  uint32_t rows, cols, skip_rows;
+  float width, epsilon;
+  uint32_t pad0 = 0, pad1 = 0, pad2 = 0;
+};
+static_assert(sizeof(NormParams) == 32);
+
+constexpr uint32_t kNarrow = 64;  // vectors of a row up to which 16 threads do
+
+bool is_float(const Tensor& t) { return t.storage == Storage::kF32 || t.storage == Storage::kF16; }
+
+void check_like(const Problem& p, const Tensor& t, const char* what, const Tensor& like) {
+  if (t && (t.shape != like.shape || t.storage != like.storage)) {
+    fail(p.tag, "{} must have shape [{}] and the type of its like, got [{}]", what, fmt::join(like.shape, ", "), fmt::join(t.shape, ", "));
+  }
+}
+
+void check(const Problem& p) {
+  for (const Tensor* t : {&p.x, &p.weight, &p.y}) {
+    if (!*t) fail(p.tag, "input, weight and output are required");
+    if (!is_float(*t)) fail(p.tag, "input, weight and output must be float or float16");
+  }
+  if (p.x.rank() == 0 || p.x.last() == 0) fail(p.tag, "the last dimension of the input must not be 0");
+  if (p.weight.elements() != p.x.last()) fail(p.tag, "weight must have {} elements, got {}", p.x.last(), p.weight.elements());
+  if (p.y.shape != p.x.shape) fail(p.tag, "output must have the input's shape");
+  check_like(p, p.bias, "bias", p.weight);
+  check_like(p, p.beta, "beta", p.weight);
+  check_like(p, p.sum, "the sum", p.y);
+  for (const Tensor* t : {&p.x, &p.skip}) {
+    if (*t && (t->slot == p.y.slot || t->slot == p.sum.slot)) fail(p.tag, "outputs may not share a buffer with inputs");
+  }
+  if (p.x.elements() > UINT32_MAX) fail(p.tag, "input may hold at most 2^32-1 elements, got {}", p.x.elements());
+}
+
+// Rows after which the skip repeats: its shape, without leading ones, must end the input's shape.
+uint32_t skip_rows(const Problem& p) {
+  if (!p.skip) return 1;
+  auto shape = p.skip.shape;
+  while (shape.size() > 1 && shape.front() == 1) shape.erase(shape.begin());
+  const bool fits = shape.size() <= p.x.shape.size() && std::equal(shape.rbegin(), shape.rend(), p.x.shape.rbegin());
+  if (!fits || p.skip.storage != p.x.storage) {
+    fail(p.tag, "skip must have the input's type and shape [{}], or a trailing part of it, got [{}]", fmt::join(p.x.shape, ", "),
+         fmt::join(p.skip.shape, ", "));
+  }
+  return static_cast<uint32_t>(p.skip.rows());
+}
+
+}  // namespace
+
+void plan(const Problem& p, Recorder& recorder) {
+  check(p);
+  const uint32_t repeat = skip_rows(p);
+  if (p.x.elements() == 0) return;
+  const uint32_t vec = p.x.last() % 4 == 0 ? 4 : 1;
+  const NormParams params{
+      .rows = static_cast<uint32_t>(p.x.rows()),
+      .cols = p.x.last() / vec,
+      .skip_rows = repeat,
+      .width = static_cast<float>(p.x.last()),
+      .epsilon = p.epsilon,
+  };
+  const bool narrow = params.cols <= kNarrow;
+  const uint32_t rows = narrow ? 8 : 1;
+  Bindings bindings(p.centred ? "layer_norm" : "rms_norm", "kernels/norm/norm.wgsl");
+  bindings.read("X", p.x)
+      .read("WEIGHT", p.weight)
+      .read("SKIP", p.skip)
+      .read("BIAS", p.bias)
+      .read("BETA", p.beta)
+      .write("Y", p.y)
+      .write("SUM", p.sum)
+      .define("CENTRED", p.centred)
+      .define("VEC", vec)
+      .define("THREADS", narrow ? 16 : 256)
+      .define("ROWS", rows)
+      .type("X", wgsl_type(p.x.storage))
+      .type("Y", wgsl_type(p.y.storage))
+      .type("W", wgsl_type(p.weight.storage));
+  recorder.add(bindings.finish(params, fold_groups(ceil_div(params.rows, rows), recorder.caps())));
+}
+
+}  // namespace sluice::kernels::norm

@@ -1,0 +1,17 @@
+// Inside of the norm planners: one problem for RMS and layer norm, with and without a residual.
+#pragma once
+
+#include "kernels/common/plan.h"
+
+namespace sluice::kernels::norm {
+
+struct Problem {
+  const char* tag;  // operator named in errors
+  Tensor x{}, skip{}, bias{}, weight{}, beta{}, y{}, sum{};  // empty where absent
+  bool centred = false;
+  float epsilon = 0;
+};
+
+void plan(const Problem& problem, Recorder& recorder);
+
+}  // namespace sluice::kernels::norm

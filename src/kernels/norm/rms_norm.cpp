@@ -1,0 +1,23 @@
+#include "kernels/norm/rms_norm.h"
+
+#include "kernels/norm/norm_plan.h"
+
+namespace sluice::kernels {
+
+void plan_rms_norm(const RmsNormProblem& p, Recorder& recorder) {
+  norm::plan({.tag = "RMSNormalization", .x = p.x, .weight = p.weight, .y = p.y, .epsilon = p.epsilon}, recorder);
+}
+
+void plan_skip_rms_norm(const SkipRmsNormProblem& p, Recorder& recorder) {
+  norm::plan({.tag = "SkipSimplifiedLayerNormalization",
+              .x = p.x,
+              .skip = p.skip,
+              .bias = p.bias,
+              .weight = p.weight,
+              .y = p.y,
+              .sum = p.sum,
+              .epsilon = p.epsilon},
+             recorder);
+}
+
+}  // namespace sluice::kernels

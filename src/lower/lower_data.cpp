@@ -1,0 +1,244 @@
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/half.h"
+#include "kernels/data/arg_reduce.h"
+#include "kernels/data/concat.h"
+#include "kernels/data/cumsum.h"
+#include "kernels/data/expand.h"
+#include "kernels/data/fill.h"
+#include "kernels/data/gather.h"
+#include "kernels/data/gather_block_quantized.h"
+#include "kernels/data/gather_elements.h"
+#include "kernels/data/gather_nd.h"
+#include "kernels/data/pad.h"
+#include "kernels/data/scatter_elements.h"
+#include "kernels/data/scatter_nd.h"
+#include "kernels/data/slice.h"
+#include "kernels/data/tile.h"
+#include "kernels/data/transpose.h"
+#include "kernels/data/trilu.h"
+#include "kernels/topk/topk.h"
+#include "lower/ops.h"
+
+namespace sluice::lower {
+
+uint32_t resolve_axis(int64_t axis, size_t rank) {
+  const auto size = static_cast<int64_t>(rank);
+  if (axis < -size || axis >= size) fail("lower", "axis {} is outside the tensor's {} dimensions", axis, rank);
+  return static_cast<uint32_t>(axis < 0 ? axis + size : axis);
+}
+
+namespace {
+
+double first_element(const graph::Constant& constant) {
+  if (constant.bytes.empty()) fail("lower", "a scalar constant has no elements");
+  const std::byte* data = constant.bytes.data();
+  const auto load = [&](auto x) {
+    std::memcpy(&x, data, sizeof(x));
+    return x;
+  };
+  switch (constant.dtype) {
+    case DType::kFloat: return load(float{});
+    case DType::kDouble: return load(double{});
+    case DType::kFloat16: return half_to_float(load(uint16_t{}));
+    case DType::kInt64: return static_cast<double>(load(int64_t{}));
+    case DType::kInt32: return load(int32_t{});
+    case DType::kBool:
+    case DType::kUint8: return load(uint8_t{});
+    default: fail("lower", "a scalar constant of type {} is not supported", name(constant.dtype));
+  }
+}
+
+// Axes given as input 1 (newer opsets) or as the attribute of older ones.
+std::vector<int64_t> axes_of(const Lowering& l, const Node& node, size_t input, const char* attribute) {
+  return node.has(input) ? l.constant_ints(node, input) : node.ints(attribute);
+}
+
+}  // namespace
+
+float constant_scalar(const Lowering& l, const Node& node, size_t input) {
+  const graph::Value& v = l.value(node.input(input));
+  if (v.known && v.known->size() == 1 && v.known->front().is_constant()) return static_cast<float>(v.known->front().value);
+  if (!v.constant) fail("lower", "input {} (\"{}\") must be a constant", input, v.name);
+  return static_cast<float>(first_element(*v.constant));
+}
+
+void lower_alias(Lowering& l, const Node& node) { l.alias(node, 0, l.input(node, 0)); }
+
+void lower_transpose(Lowering& l, const Node& node) {
+  const std::vector<int64_t> perm = node.ints("perm");
+  kernels::plan_transpose({.x = l.input(node, 0), .y = l.output(node, 0), .perm = {perm.begin(), perm.end()}}, l.recorder());
+}
+
+// Starts are resolved as ONNX defines them: negative counts from the end, then clamped into the dimension.
+void lower_slice(Lowering& l, const Node& node) {
+  const Tensor x = l.input(node, 0);
+  const bool by_input = node.inputs.size() > 1;
+  const std::vector<int64_t> starts = by_input ? l.constant_ints(node, 1) : node.ints("starts");
+  std::vector<int64_t> axes = axes_of(l, node, 3, "axes");
+  for (size_t i = axes.size(); i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
+  const std::vector<int64_t> steps = node.has(4) ? l.constant_ints(node, 4) : std::vector<int64_t>(starts.size(), 1);
+  kernels::SliceProblem problem{.x = x, .y = l.output(node, 0), .starts = std::vector<int32_t>(x.rank(), 0), .steps = std::vector<int32_t>(x.rank(), 1)};
+  for (size_t i = 0; i < starts.size(); ++i) {
+    const uint32_t axis = resolve_axis(axes[i], x.rank());
+    const int64_t size = x.shape[axis];
+    const int64_t start = starts[i] < 0 ? starts[i] + size : starts[i];
+    problem.starts[axis] = static_cast<int32_t>(std::clamp<int64_t>(start, 0, steps[i] < 0 ? size - 1 : size));
+    problem.steps[axis] = static_cast<int32_t>(steps[i]);
+  }
+  kernels::plan_slice(problem, l.recorder());
+}
+
+void lower_split(Lowering& l, const Node& node) {
+  const Tensor x = l.input(node, 0);
+  const uint32_t axis = resolve_axis(node.i("axis", 0), x.rank());
+  std::vector<int32_t> starts(x.rank(), 0);
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    const Tensor y = l.output(node, i);
+    if (!y) fail("lower", "output {} of Split must have a name", i);
+    kernels::plan_slice({.x = x, .y = y, .starts = starts, .steps = std::vector<int32_t>(x.rank(), 1)}, l.recorder());
+    starts[axis] += static_cast<int32_t>(y.shape[axis]);
+  }
+}
+
+void lower_concat(Lowering& l, const Node& node) {
+  kernels::ConcatProblem problem;
+  for (size_t i = 0; i < node.inputs.size(); ++i) problem.inputs.push_back(l.input(node, i));
+  problem.y = l.output(node, 0);
+  problem.axis = resolve_axis(node.i("axis", 0), problem.y.rank());
+  kernels::plan_concat(problem, l.recorder());
+}
+
+void lower_expand(Lowering& l, const Node& node) { kernels::plan_expand({.x = l.input(node, 0), .y = l.output(node, 0)}, l.recorder()); }
+
+void lower_tile(Lowering& l, const Node& node) { kernels::plan_tile({.x = l.input(node, 0), .y = l.output(node, 0)}, l.recorder()); }
+
+void lower_pad(Lowering& l, const Node& node) {
+  if (const std::string mode = node.s("mode", "constant"); mode != "constant") fail("lower", "mode \"{}\" is not supported, only constant", mode);
+  const Tensor x = l.input(node, 0);
+  const std::vector<int64_t> pads = axes_of(l, node, 1, "pads");
+  kernels::PadProblem problem{.x = x, .y = l.output(node, 0), .begins = std::vector<int32_t>(x.rank(), 0), .value = 0};
+  const std::vector<int64_t> axes = node.has(3) ? l.constant_ints(node, 3) : std::vector<int64_t>{};
+  for (size_t i = 0; i < pads.size() / 2; ++i) {
+    const uint32_t axis = axes.empty() ? static_cast<uint32_t>(i) : resolve_axis(axes.at(i), x.rank());
+    problem.begins.at(axis) = static_cast<int32_t>(pads[i]);
+  }
+  problem.value = node.has(2) ? constant_scalar(l, node, 2) : node.f("value", 0);
+  kernels::plan_pad(problem, l.recorder());
+}
+
+void lower_trilu(Lowering& l, const Node& node) {
+  const int32_t k = node.has(1) ? static_cast<int32_t>(l.constant_ints(node, 1).at(0)) : 0;
+  kernels::plan_trilu({.x = l.input(node, 0), .y = l.output(node, 0), .k = k, .upper = node.i("upper", 1) != 0}, l.recorder());
+}
+
+void lower_constant_of_shape(Lowering& l, const Node& node) {
+  double value = 0;
+  if (const graph::Attribute* attribute = node.find("value")) value = first_element(std::get<graph::Constant>(*attribute));
+  kernels::plan_fill({.y = l.output(node, 0), .value = value}, l.recorder());
+}
+
+void lower_gather(Lowering& l, const Node& node) {
+  const Tensor data = l.input(node, 0);
+  kernels::plan_gather({.data = data, .indices = l.input(node, 1), .y = l.output(node, 0), .axis = resolve_axis(node.i("axis", 0), data.rank())}, l.recorder());
+}
+
+void lower_gather_elements(Lowering& l, const Node& node) {
+  const Tensor data = l.input(node, 0);
+  kernels::plan_gather_elements({.data = data, .indices = l.input(node, 1), .y = l.output(node, 0), .axis = resolve_axis(node.i("axis", 0), data.rank())}, l.recorder());
+}
+
+void lower_gather_nd(Lowering& l, const Node& node) {
+  kernels::plan_gather_nd({.data = l.input(node, 0), .indices = l.input(node, 1), .y = l.output(node, 0), .batch_dims = static_cast<uint32_t>(node.i("batch_dims", 0))}, l.recorder());
+}
+
+void lower_gather_block_quantized(Lowering& l, const Node& node) {
+  const Tensor data = l.input(node, 0);
+  if (resolve_axis(node.i("gather_axis", 0), data.rank()) != 0) fail("lower", "gather_axis must be 0, got {}", node.i("gather_axis", 0));
+  if (resolve_axis(node.i("quantize_axis", 1), data.rank()) != data.rank() - 1) fail("lower", "quantize_axis must be the last, got {}", node.i("quantize_axis", 1));
+  kernels::plan_gather_block_quantized({.data = data,
+                                        .indices = l.input(node, 1),
+                                        .scales = l.input(node, 2),
+                                        .zero_points = l.input(node, 3),
+                                        .y = l.output(node, 0),
+                                        .bits = static_cast<uint32_t>(node.i("bits", 4)),
+                                        .block_size = static_cast<uint32_t>(node.i("block_size", 128))},
+                                       l.recorder());
+}
+
+void lower_scatter_elements(Lowering& l, const Node& node) {
+  using kernels::ScatterReduction;
+  static constexpr std::pair<const char*, ScatterReduction> kReductions[] = {
+      {"none", ScatterReduction::kNone}, {"add", ScatterReduction::kAdd}, {"mul", ScatterReduction::kMul}, {"min", ScatterReduction::kMin}, {"max", ScatterReduction::kMax}};
+  const std::string reduction = node.s("reduction", "none");
+  const auto* found = std::find_if(std::begin(kReductions), std::end(kReductions), [&](const auto& r) { return reduction == r.first; });
+  if (found == std::end(kReductions)) fail("lower", "reduction \"{}\" is not known", reduction);
+  const Tensor data = l.input(node, 0);
+  kernels::plan_scatter_elements({.data = data,
+                                  .indices = l.input(node, 1),
+                                  .updates = l.input(node, 2),
+                                  .y = l.output(node, 0),
+                                  .axis = resolve_axis(node.i("axis", 0), data.rank()),
+                                  .reduction = found->second},
+                                 l.recorder());
+}
+
+void lower_scatter_nd(Lowering& l, const Node& node) {
+  if (const std::string reduction = node.s("reduction", "none"); reduction != "none") fail("lower", "reduction \"{}\" is not supported, only none", reduction);
+  kernels::plan_scatter_nd({.data = l.input(node, 0), .indices = l.input(node, 1), .updates = l.input(node, 2), .y = l.output(node, 0)}, l.recorder());
+}
+
+void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op) {
+  const Tensor x = l.input(node, 0);
+  kernels::ReduceProblem problem{.x = x, .y = {}, .axes = {}, .op = op};
+  const std::vector<int64_t> axes = axes_of(l, node, 1, "axes");
+  for (const int64_t axis : axes) problem.axes.push_back(resolve_axis(axis, x.rank()));
+  if (axes.empty() && node.i("noop_with_empty_axes", 0) == 0) {
+    for (uint32_t axis = 0; axis < x.rank(); ++axis) problem.axes.push_back(axis);
+  }
+  problem.y = l.output(node, 0);
+  kernels::plan_reduce(problem, l.recorder());
+}
+
+static void lower_arg_reduce(Lowering& l, const Node& node, bool is_max) {
+  const Tensor x = l.input(node, 0);
+  kernels::plan_arg_reduce({.x = x,
+                            .y = l.output(node, 0),
+                            .axis = resolve_axis(node.i("axis", 0), x.rank()),
+                            .is_max = is_max,
+                            .select_last_index = node.i("select_last_index", 0) != 0},
+                           l.recorder());
+}
+
+void lower_arg_max(Lowering& l, const Node& node) { lower_arg_reduce(l, node, true); }
+void lower_arg_min(Lowering& l, const Node& node) { lower_arg_reduce(l, node, false); }
+
+void lower_cumsum(Lowering& l, const Node& node) {
+  const Tensor x = l.input(node, 0);
+  kernels::plan_cumsum({.x = x,
+                        .y = l.output(node, 0),
+                        .axis = resolve_axis(l.constant_ints(node, 1).at(0), x.rank()),
+                        .exclusive = node.i("exclusive", 0) != 0,
+                        .reverse = node.i("reverse", 0) != 0},
+                       l.recorder());
+}
+
+void lower_topk(Lowering& l, const Node& node) {
+  kernels::TopKProblem problem;
+  problem.x = l.input(node, 0);
+  problem.axis = resolve_axis(node.i("axis", -1), problem.x.rank());
+  problem.k = static_cast<uint32_t>(node.has(1) ? l.constant_ints(node, 1).at(0) : node.i("k", 0));
+  problem.largest = node.i("largest", 1) != 0;
+  problem.sorted = node.i("sorted", 1) != 0;
+  problem.values = l.output(node, 0);
+  problem.indices = l.output(node, 1);
+  std::vector<uint32_t> shape = problem.x.shape;
+  shape[problem.axis] = problem.k;
+  if (!problem.values) problem.values = l.recorder().scratch(problem.x.storage, shape);
+  if (!problem.indices) problem.indices = l.recorder().scratch(kernels::Storage::kI32, shape);
+  kernels::plan_topk(problem, l.recorder());
+}
+
+}  // namespace sluice::lower

@@ -1,0 +1,302 @@
+#include <array>
+#include <utility>
+
+#include "base/error.h"
+#include "kernels/attention/gqa.h"
+#include "kernels/attention/kv_cache.h"
+#include "kernels/attention/rotary.h"
+#include "kernels/conv/causal_conv.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/matmul/matmul_nbits.h"
+#include "kernels/moe/qmoe.h"
+#include "kernels/norm/layer_norm.h"
+#include "kernels/norm/rms_norm.h"
+#include "kernels/norm/softmax.h"
+#include "lower/ops.h"
+
+namespace sluice::lower {
+
+namespace {
+
+// Refuses an input or attribute that exists in the operator's schema but not in our kernels.
+void refuse_input(const Node& node, size_t i, const char* name) {
+  if (node.has(i)) fail("lower", "input {} ({}) is not supported", i, name);
+}
+
+void refuse_attribute(const Node& node, const char* name, int64_t accepted) {
+  if (const int64_t value = node.i(name, accepted); value != accepted) fail("lower", "{} must be {}, got {}", name, accepted, value);
+}
+
+}  // namespace
+
+// One-dimensional operands gain the dimension of 1 that numpy's matmul gives them.
+void lower_matmul(Lowering& l, const Node& node) {
+  kernels::MatMulProblem problem;
+  problem.a = l.input(node, 0);
+  problem.b = l.input(node, 1);
+  problem.y = l.output(node, 0);
+  if (problem.a.rank() == 1) {
+    problem.a.shape.insert(problem.a.shape.begin(), 1);
+    problem.y.shape.insert(problem.y.shape.end() - (problem.b.rank() == 1 ? 0 : 1), 1);
+  }
+  if (problem.b.rank() == 1) {
+    problem.b.shape.push_back(1);
+    problem.y.shape.push_back(1);
+  }
+  kernels::plan_matmul(problem, l.recorder());
+}
+
+void lower_gemm(Lowering& l, const Node& node) {
+  kernels::plan_matmul({.a = l.input(node, 0),
+                        .b = l.input(node, 1),
+                        .c = l.input(node, 2),
+                        .y = l.output(node, 0),
+                        .trans_a = node.i("transA", 0) != 0,
+                        .trans_b = node.i("transB", 0) != 0,
+                        .alpha = node.f("alpha", 1),
+                        .beta = node.f("beta", 1)},
+                       l.recorder());
+}
+
+void lower_matmul_nbits(Lowering& l, const Node& node) {
+  refuse_input(node, 4, "g_idx");
+  refuse_attribute(node, "weight_prepacked", 0);
+  kernels::plan_matmul_nbits({.a = l.input(node, 0),
+                              .b = l.input(node, 1),
+                              .scales = l.input(node, 2),
+                              .zero_points = l.input(node, 3),
+                              .bias = l.input(node, 5),
+                              .residual = {},
+                              .y = l.output(node, 0),
+                              .n = static_cast<uint32_t>(node.i("N", 0)),
+                              .k = static_cast<uint32_t>(node.i("K", 0)),
+                              .bits = static_cast<uint32_t>(node.i("bits", 4)),
+                              .block_size = static_cast<uint32_t>(node.i("block_size", 0)),
+                              .accuracy_level = static_cast<uint32_t>(node.i("accuracy_level", 0))},
+                             l.recorder());
+}
+
+namespace {
+
+kernels::MoeActivation moe_activation(const Node& node) {
+  using kernels::MoeActivation;
+  static constexpr std::pair<const char*, MoeActivation> kNames[] = {{"relu", MoeActivation::kRelu},
+                                                                     {"gelu", MoeActivation::kGelu},
+                                                                     {"silu", MoeActivation::kSilu},
+                                                                     {"swiglu", MoeActivation::kSwiglu},
+                                                                     {"identity", MoeActivation::kIdentity}};
+  const std::string wanted = node.s("activation_type", "relu");
+  for (const auto& [name, activation] : kNames) {
+    if (wanted == name) return activation;
+  }
+  fail("lower", "activation_type \"{}\" is not supported", wanted);
+}
+
+// The attributes that QMoE and MoE share.
+kernels::QMoEProblem moe_problem(Lowering& l, const Node& node) {
+  kernels::QMoEProblem problem;
+  problem.input = l.input(node, 0);
+  problem.router = l.input(node, 1);
+  problem.k = static_cast<uint32_t>(node.i("k", 1));
+  problem.activation = moe_activation(node);
+  problem.swiglu_fusion = static_cast<uint32_t>(node.i("swiglu_fusion", 0));
+  problem.activation_alpha = node.f("activation_alpha", 1);
+  problem.activation_beta = node.f("activation_beta", 0);
+  problem.swiglu_limit = node.f("swiglu_limit", std::numeric_limits<float>::infinity());
+  problem.normalize_routing_weights = node.i("normalize_routing_weights", 0) != 0;
+  problem.use_sparse_mixer = node.i("use_sparse_mixer", 0) != 0;
+  problem.y = l.output(node, 0);
+  return problem;
+}
+
+}  // namespace
+
+void lower_qmoe(Lowering& l, const Node& node) {
+  if (const std::string type = node.s("quant_type", "int"); type != "int") fail("lower", "quant_type \"{}\" is not supported, only int", type);
+  if (const int64_t packed = node.i("weights_prepacked", -1); packed == 1) {
+    fail("lower", "weights_prepacked is 1: the weights are in another provider's layout; export them for WebGPU or the CPU");
+  }
+  static constexpr std::array<const char*, 6> kScales = {"fc1_global_scale", "fc2_global_scale", "fc1_act_scale", "fc2_act_scale", "fc1_act_block_scale", "fc2_act_block_scale"};
+  for (size_t i = 0; i < kScales.size(); ++i) refuse_input(node, 15 + i, kScales[i]);
+  refuse_attribute(node, "num_shared_experts", 0);
+  kernels::QMoEProblem problem = moe_problem(l, node);
+  const auto expert = [&](size_t first, size_t zero_points) {
+    return kernels::QMoEProblem::Expert{l.input(node, first), l.input(node, first + 1), l.input(node, first + 2), l.input(node, zero_points)};
+  };
+  problem.fc1 = expert(2, 11);
+  problem.fc2 = expert(5, 12);
+  problem.fc3 = expert(8, 13);
+  problem.router_weights = l.input(node, 14);
+  problem.bits = static_cast<uint32_t>(node.i("expert_weight_bits", 4));
+  problem.block_size = static_cast<uint32_t>(node.i("block_size", 0));
+  kernels::plan_qmoe(problem, l.recorder());
+}
+
+void lower_moe(Lowering& l, const Node& node) {
+  kernels::QMoEProblem problem = moe_problem(l, node);
+  const auto expert = [&](size_t first) { return kernels::QMoEProblem::Expert{l.input(node, first), {}, l.input(node, first + 1), {}}; };
+  problem.fc1 = expert(2);
+  problem.fc2 = expert(4);
+  problem.fc3 = expert(6);
+  problem.bits = 0;
+  kernels::plan_qmoe(problem, l.recorder());
+}
+
+// Before opset 13 Softmax worked on the input flattened to two dimensions at `axis`.
+static void lower_any_softmax(Lowering& l, const Node& node, bool log) {
+  kernels::SoftmaxProblem problem{.x = l.input(node, 0), .y = l.output(node, 0), .axis = -1, .log = log};
+  const bool flattened = node.opset < 13;
+  const uint32_t axis = resolve_axis(node.i("axis", flattened ? 1 : -1), problem.x.rank());
+  problem.axis = static_cast<int32_t>(axis);
+  if (flattened) {
+    uint32_t outer = 1, inner = 1;
+    for (uint32_t i = 0; i < problem.x.rank(); ++i) (i < axis ? outer : inner) *= problem.x.shape[i];
+    problem.x.shape = problem.y.shape = {outer, inner};
+    problem.axis = 1;
+  }
+  kernels::plan_softmax(problem, l.recorder());
+}
+
+void lower_softmax(Lowering& l, const Node& node) { lower_any_softmax(l, node, false); }
+void lower_log_softmax(Lowering& l, const Node& node) { lower_any_softmax(l, node, true); }
+
+namespace {
+
+// Norms run over the trailing dimensions from `axis` on: views x (and y) as (rows, elements).
+void flatten_from(const Node& node, Tensor& x, Tensor& y, Tensor& weight) {
+  const uint32_t axis = resolve_axis(node.i("axis", -1), x.rank());
+  if (axis + 1 == x.rank()) return;
+  uint32_t rows = 1, columns = 1;
+  for (uint32_t i = 0; i < x.rank(); ++i) (i < axis ? rows : columns) *= x.shape[i];
+  x.shape = y.shape = {rows, columns};
+  weight.shape = {columns};
+}
+
+}  // namespace
+
+void lower_rms_norm(Lowering& l, const Node& node) {
+  if (node.output(1) != graph::kNoValue) fail("lower", "output 1 (inv_std_var) is not supported");
+  kernels::RmsNormProblem problem{.x = l.input(node, 0), .weight = l.input(node, 1), .y = l.output(node, 0), .epsilon = node.f("epsilon", 1e-5f)};
+  flatten_from(node, problem.x, problem.y, problem.weight);
+  kernels::plan_rms_norm(problem, l.recorder());
+}
+
+void lower_skip_rms_norm(Lowering& l, const Node& node) {
+  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue) fail("lower", "outputs 1 and 2 (mean, inv_std_var) are not supported");
+  kernels::plan_skip_rms_norm({.x = l.input(node, 0),
+                               .skip = l.input(node, 1),
+                               .weight = l.input(node, 2),
+                               .bias = l.input(node, 3),
+                               .y = l.output(node, 0),
+                               .sum = l.output(node, 3),
+                               .epsilon = node.f("epsilon", 1e-12f)},
+                              l.recorder());
+}
+
+void lower_layer_norm(Lowering& l, const Node& node) {
+  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue) fail("lower", "outputs 1 and 2 (mean, inv_std_dev) are not supported");
+  kernels::LayerNormProblem problem{.x = l.input(node, 0), .weight = l.input(node, 1), .bias = l.input(node, 2), .y = l.output(node, 0), .epsilon = node.f("epsilon", 1e-5f)};
+  flatten_from(node, problem.x, problem.y, problem.weight);
+  if (problem.bias) problem.bias.shape = problem.weight.shape;
+  kernels::plan_layer_norm(problem, l.recorder());
+}
+
+void lower_skip_layer_norm(Lowering& l, const Node& node) {
+  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue) fail("lower", "outputs 1 and 2 (mean, inv_std_var) are not supported");
+  kernels::plan_skip_layer_norm({.x = l.input(node, 0),
+                                 .skip = l.input(node, 1),
+                                 .weight = l.input(node, 2),
+                                 .beta = l.input(node, 3),
+                                 .bias = l.input(node, 4),
+                                 .y = l.output(node, 0),
+                                 .sum = l.output(node, 3),
+                                 .epsilon = node.f("epsilon", 1e-12f)},
+                                l.recorder());
+}
+
+namespace {
+
+// The cache that present and past share. Where the caller keeps them apart, the past is copied in front of the new rows.
+Tensor attention_cache(Lowering& l, const Node& node, size_t present, size_t past_input, uint32_t new_rows) {
+  const Tensor past = l.input(node, past_input);
+  Tensor cache = l.state_output(node, present, past_input);
+  if (!cache) {
+    if (!past) fail("lower", "output {} (present) must be wanted when there is no past", present);
+    cache = l.recorder().scratch(past.storage, {past.shape[0], past.shape[1], past.shape[2] + new_rows, past.shape[3]});
+  }
+  if (past && past.slot != cache.slot) kernels::plan_kv_copy(past, cache, l.recorder());
+  return cache;
+}
+
+}  // namespace
+
+void lower_group_query_attention(Lowering& l, const Node& node) {
+  refuse_input(node, 12, "k_scale");
+  refuse_input(node, 13, "v_scale");
+  refuse_attribute(node, "kv_cache_bit_width", 0);
+  refuse_attribute(node, "qk_output", 0);
+  refuse_attribute(node, "causal", 1);
+  for (const char* name : {"k_quant_type", "v_quant_type"}) {
+    if (const std::string type = node.s(name, "NONE"); type != "NONE") fail("lower", "{} must be NONE, got \"{}\"", name, type);
+  }
+  kernels::GroupQueryAttentionProblem problem;
+  problem.query = l.input(node, 0);
+  problem.key = l.input(node, 1);
+  problem.value = l.input(node, 2);
+  const uint32_t new_rows = problem.query.shape.at(1);
+  problem.key_cache = attention_cache(l, node, 1, 3, new_rows);
+  problem.value_cache = attention_cache(l, node, 2, 4, new_rows);
+  problem.seqlens = l.input(node, 5);
+  problem.cos_cache = l.input(node, 7);
+  problem.sin_cache = l.input(node, 8);
+  problem.position_ids = l.input(node, 9);
+  problem.attention_bias = l.input(node, 10);
+  problem.head_sink = l.input(node, 11);
+  problem.q_norm_weight = l.input(node, 14);
+  problem.k_norm_weight = l.input(node, 15);
+  problem.output = l.output(node, 0);
+  problem.num_heads = static_cast<uint32_t>(node.i("num_heads", 0));
+  problem.kv_num_heads = static_cast<uint32_t>(node.i("kv_num_heads", 0));
+  problem.scale = node.f("scale", 0);
+  problem.softcap = node.f("softcap", 0);
+  problem.do_rotary = node.i("do_rotary", 0) != 0;
+  problem.rotary_interleaved = node.i("rotary_interleaved", 0) != 0;
+  problem.local_window_size = static_cast<int32_t>(node.i("local_window_size", -1));
+  problem.smooth_softmax = node.i("smooth_softmax", 0) > 0;
+  problem.qk_norm_epsilon = node.f("qk_norm_epsilon", 1e-6f);
+  kernels::plan_group_query_attention(problem, l.recorder());
+}
+
+// com.microsoft: (input, position_ids, cos, sin); ai.onnx 23: (input, cos, sin, position_ids).
+void lower_rotary_embedding(Lowering& l, const Node& node) {
+  const bool standard = node.domain.empty();
+  refuse_attribute(node, "is_packed_batching", 0);
+  kernels::plan_rotary_embedding({.x = l.input(node, 0),
+                                  .position_ids = l.input(node, standard ? 3 : 1),
+                                  .cos = l.input(node, standard ? 1 : 2),
+                                  .sin = l.input(node, standard ? 2 : 3),
+                                  .y = l.output(node, 0),
+                                  .num_heads = static_cast<uint32_t>(node.i("num_heads", 0)),
+                                  .rotary_embedding_dim = static_cast<uint32_t>(node.i("rotary_embedding_dim", 0)),
+                                  .interleaved = node.i("interleaved", 0) != 0,
+                                  .scale = node.f("scale", 1)},
+                                 l.recorder());
+}
+
+void lower_causal_conv(Lowering& l, const Node& node) {
+  refuse_attribute(node, "ndim", 1);
+  refuse_attribute(node, "state_window", 0);
+  const std::string activation = node.s("activation", "none");
+  if (activation != "none" && activation != "silu" && activation != "swish") fail("lower", "activation \"{}\" is not supported", activation);
+  kernels::plan_causal_conv({.x = l.input(node, 0),
+                             .weight = l.input(node, 1),
+                             .bias = l.input(node, 2),
+                             .past = l.input(node, 3),
+                             .y = l.output(node, 0),
+                             .present = l.state_output(node, 1, 3),
+                             .active = l.binding().active,
+                             .activation = activation == "none" ? kernels::ConvActivation::kNone : kernels::ConvActivation::kSilu},
+                            l.recorder());
+}
+
+}  // namespace sluice::lower

@@ -1,0 +1,238 @@
+#include "lower/lowering.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "lower/op_table.h"
+
+namespace sluice::lower {
+
+namespace {
+
+// A constant of int64 elements that the compiler made itself.
+std::shared_ptr<const graph::Constant> make_ints(const std::vector<graph::Dim>& dims, const graph::Value& value) {
+  auto bytes = std::make_shared<std::vector<int64_t>>();
+  for (const graph::Dim& dim : dims) bytes->push_back(dim.value);
+  auto constant = std::make_shared<graph::Constant>();
+  constant->dtype = DType::kInt64;
+  if (value.shape) {
+    for (const graph::Dim& dim : *value.shape) constant->shape.push_back(dim.value);
+  }
+  constant->bytes = std::as_bytes(std::span(*bytes));
+  constant->owner = bytes;
+  return constant;
+}
+
+std::string describe(const graph::Node& node) {
+  return (node.domain.empty() ? node.op_type : node.domain + "." + node.op_type) + " \"" + node.name + "\"";
+}
+
+}  // namespace
+
+Lowering::Lowering(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps)
+    : graph_(graph), binding_(binding), caps_(caps), recorder_(caps), tensors_(graph.values.size()) {}
+
+std::vector<uint32_t> Lowering::sizes(graph::ValueId id) const {
+  const graph::Value& v = value(id);
+  if (!v.shape) fail("lower", "the shape of \"{}\" is not known", v.name);
+  std::vector<uint32_t> result;
+  for (const graph::Dim& dim : *v.shape) {
+    if (!dim.is_constant()) {
+      fail("lower", "the shape {} of \"{}\" depends on a length that changes from step to step", to_string(*v.shape, graph_), v.name);
+    }
+    if (dim.value < 0 || dim.value > 0xffffffffLL) fail("lower", "dimension {} of \"{}\" is out of range", dim.value, v.name);
+    result.push_back(static_cast<uint32_t>(dim.value));
+  }
+  return result;
+}
+
+Tensor Lowering::place(graph::ValueId id, SlotKind kind) {
+  const graph::Value& v = value(id);
+  if (!v.dtype) fail("lower", "the element type of \"{}\" is not known", v.name);
+  std::vector<uint32_t> shape;
+  if (kind == SlotKind::kCache) {
+    for (const graph::Dim& dim : *v.shape) {
+      shape.push_back(dim.is_constant() ? static_cast<uint32_t>(dim.value) : binding_.capacity);
+    }
+  } else {
+    shape = sizes(id);
+  }
+  Tensor tensor{next_++, kernels::storage_of(*v.dtype, caps_), std::move(shape)};
+  tensors_[id] = tensor;
+  result_.slots.push_back({.slot = tensor.slot, .kind = kind, .tensor = tensor, .name = v.name, .constant = nullptr, .derived = {}, .value = id});
+  return tensor;
+}
+
+Tensor Lowering::place_constant(graph::ValueId id, std::shared_ptr<const graph::Constant> constant) {
+  const graph::Value& v = value(id);
+  const kernels::Storage storage = kernels::storage_of(constant->dtype, caps_);
+  std::vector<uint32_t> shape(constant->shape.begin(), constant->shape.end());
+  for (const Slot slot : constants_[constant->bytes.data()]) {
+    const SlotInfo& info = result_.slots[slot_index_.at(slot)];
+    if (info.tensor.storage == storage && info.constant->bytes.size() == constant->bytes.size()) {
+      return tensors_[id] = Tensor{slot, storage, std::move(shape)};
+    }
+  }
+  Tensor tensor{next_++, storage, std::move(shape)};
+  constants_[constant->bytes.data()].push_back(tensor.slot);
+  slot_index_[tensor.slot] = result_.slots.size();
+  result_.slots.push_back({.slot = tensor.slot, .kind = SlotKind::kConstant, .tensor = tensor, .name = v.name, .constant = std::move(constant), .derived = {}, .value = id});
+  return tensors_[id] = tensor;
+}
+
+Tensor Lowering::place_derived(graph::ValueId id, std::vector<graph::Dim> elements) {
+  for (const graph::Dim& dim : elements) {
+    if (dim.symbol != 0 && dim.symbol != binding_.past) {
+      fail("lower", "\"{}\" depends on {}, which has no value", value(id).name, to_string(dim, graph_));
+    }
+  }
+  const Tensor tensor = place(id, SlotKind::kDerived);
+  result_.slots.back().derived = std::move(elements);
+  return tensor;
+}
+
+Tensor Lowering::tensor_of(graph::ValueId id) {
+  if (id == graph::kNoValue) return {};
+  if (tensors_[id]) return tensors_[id];
+  const graph::Value& v = value(id);
+  if (v.constant) return place_constant(id, v.constant);
+  if (v.known) {
+    const bool constant = std::all_of(v.known->begin(), v.known->end(), [](const graph::Dim& d) { return d.is_constant(); });
+    return constant ? place_constant(id, make_ints(*v.known, v)) : place_derived(id, *v.known);
+  }
+  fail("lower", "\"{}\" is not available on the GPU", v.name);
+}
+
+Tensor Lowering::input(const graph::Node& node, size_t i) { return tensor_of(node.input(i)); }
+
+Tensor Lowering::output(const graph::Node& node, size_t i) {
+  const graph::ValueId id = node.output(i);
+  if (id == graph::kNoValue) return {};
+  return tensors_[id] ? tensors_[id] : place(id, SlotKind::kIntermediate);
+}
+
+void Lowering::alias(const graph::Node& node, size_t i, const Tensor& tensor) {
+  const graph::ValueId id = node.output(i);
+  tensors_[id] = Tensor{tensor.slot, tensor.storage, sizes(id)};
+}
+
+Tensor Lowering::state_output(const graph::Node& node, size_t output, size_t past_input) {
+  const graph::ValueId id = node.output(output);
+  if (id == graph::kNoValue) return {};
+  const auto shared = binding_.shared.find(value(id).name);
+  if (shared == binding_.shared.end()) return this->output(node, output);
+  const graph::ValueId past = node.input(past_input);
+  if (past == graph::kNoValue || value(past).name != shared->second) {
+    fail("lower", "output \"{}\" must continue input \"{}\"", value(id).name, shared->second);
+  }
+  return tensors_[id] = tensor_of(past);
+}
+
+std::vector<int64_t> Lowering::constant_ints(const graph::Node& node, size_t i) const {
+  const graph::Value& v = value(node.input(i));
+  std::vector<int64_t> result;
+  if (v.known) {
+    for (const graph::Dim& dim : *v.known) {
+      if (!dim.is_constant()) fail("lower", "input {} (\"{}\") must not depend on the number of past tokens", i, v.name);
+      result.push_back(dim.value);
+    }
+    return result;
+  }
+  if (!v.constant) fail("lower", "input {} (\"{}\") must be a constant", i, v.name);
+  const graph::Constant& c = *v.constant;
+  const int64_t count = c.elements();
+  for (int64_t e = 0; e < count; ++e) {
+    if (c.dtype == DType::kInt64) {
+      int64_t x = 0;
+      std::memcpy(&x, c.bytes.data() + e * 8, 8);
+      result.push_back(x);
+    } else if (c.dtype == DType::kInt32) {
+      int32_t x = 0;
+      std::memcpy(&x, c.bytes.data() + e * 4, 4);
+      result.push_back(x);
+    } else {
+      fail("lower", "input {} (\"{}\") must be int64 or int32, is {}", i, v.name, name(c.dtype));
+    }
+  }
+  return result;
+}
+
+void Lowering::place_inputs() {
+  std::vector<std::string> state;
+  for (const auto& [present, past] : binding_.shared) state.push_back(past);
+  const auto listed = [](const std::vector<std::string>& names, const std::string& n) { return std::find(names.begin(), names.end(), n) != names.end(); };
+  for (const graph::ValueId id : graph_.inputs) {
+    const std::string& input = value(id).name;
+    if (listed(binding_.folded, input) || value(id).known) continue;
+    if (listed(binding_.positions, input)) {
+      std::vector<graph::Dim> elements;
+      const std::vector<uint32_t> shape = sizes(id);
+      for (uint32_t e = 0; e < shape.back(); ++e) elements.push_back({.value = e, .symbol = binding_.past});
+      result_.inputs[input] = place_derived(id, std::move(elements));
+    } else {
+      result_.inputs[input] = place(id, listed(state, input) ? SlotKind::kCache : SlotKind::kInput);
+    }
+  }
+}
+
+void Lowering::lower_node(const graph::Node& node) {
+  const OpRow* row = find_op(node.domain, node.op_type);
+  if (row == nullptr) fail("lower", "the operator is not supported");
+  row->lower(*this, node);
+}
+
+Lowered Lowering::run() {
+  try {
+    place_inputs();
+  } catch (const Error& error) {
+    result_.obstacles.push_back(error.what());
+    return std::move(result_);
+  }
+  for (const graph::Node& node : graph_.nodes) {
+    try {
+      lower_node(node);
+    } catch (const Error& error) {
+      result_.obstacles.push_back(describe(node) + ": " + error.what());
+      assume_outputs(node);
+    }
+    result_.nodes.resize(recorder_.dispatches().size(), node.op_type + " " + node.name);
+  }
+  collect();
+  return std::move(result_);
+}
+
+// After an obstacle: outputs exist all the same, so that later nodes are judged by themselves.
+void Lowering::assume_outputs(const graph::Node& node) {
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    try {
+      output(node, i);
+    } catch (const Error&) {
+      continue;  // its shape is unknown: the obstacle that is already listed says why
+    }
+  }
+}
+
+void Lowering::collect() {
+  for (const graph::ValueId id : graph_.outputs) {
+    try {
+      result_.outputs[value(id).name] = tensor_of(id);
+    } catch (const Error& error) {
+      if (result_.obstacles.empty()) result_.obstacles.push_back(error.what());
+    }
+  }
+  for (const Tensor& tensor : recorder_.scratch_tensors()) {
+    result_.slots.push_back({.slot = tensor.slot, .kind = SlotKind::kIntermediate, .tensor = tensor, .name = "scratch", .constant = nullptr, .derived = {}, .value = graph::kNoValue});
+  }
+  for (SlotInfo& info : result_.slots) {
+    const bool is_output = std::any_of(result_.outputs.begin(), result_.outputs.end(), [&](const auto& o) { return o.second.slot == info.slot; });
+    if (is_output && info.kind == SlotKind::kIntermediate) info.kind = SlotKind::kOutput;
+  }
+  result_.dispatches = std::move(recorder_.dispatches());
+}
+
+Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps) {
+  return Lowering(graph, binding, caps).run();
+}
+
+}  // namespace sluice::lower

@@ -1,0 +1,115 @@
+// Lowers an inferred graph to a flat list of dispatches over slots: the only place that knows both graph and kernels.
+//
+// Every value of the graph is given a kernels::Tensor: a slot of its own, the slot of another value (Reshape and its kin), or the
+// slot of a weight. Nothing here touches the device: the result is data, and obstacles are collected rather than thrown one by one.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gpu/caps.h"
+#include "graph/graph.h"
+#include "kernels/common/plan.h"
+
+namespace sluice::lower {
+
+using kernels::Slot;
+using kernels::Tensor;
+
+// What fills a slot before or during a run.
+enum class SlotKind : uint8_t {
+  kConstant,      // an initializer of the model, or a small tensor made at compile time
+  kInput,         // a graph input, written by the caller
+  kIntermediate,  // written and read inside the program
+  kOutput,        // a graph output that the caller reads
+  kDerived,       // integers that follow from the number of past tokens, written on the GPU when a step begins
+  kCache,         // past and present state, kept from step to step
+};
+
+struct SlotInfo {
+  Slot slot = 0;
+  SlotKind kind = SlotKind::kIntermediate;
+  Tensor tensor;
+  std::string name;                                  // of the value
+  std::shared_ptr<const graph::Constant> constant;   // kConstant
+  std::vector<graph::Dim> derived;                   // kDerived: each element, value or value + past
+  graph::ValueId value = graph::kNoValue;
+};
+
+// How the caller wants graph inputs and outputs placed.
+struct Binding {
+  // Graph output -> graph input whose buffer it shares (present -> past).
+  std::map<std::string, std::string> shared;
+  // Tokens that a cache of symbolic length has room for: the size of its symbolic dimension.
+  uint32_t capacity = 0;
+  // The symbol of the number of past tokens: the only one that may remain in derived integers.
+  graph::Symbol past = 0;
+  // Graph inputs that hold past, past+1, ... (position ids): derived on the GPU.
+  std::vector<std::string> positions;
+  // Graph inputs that need no buffer because only folded shape arithmetic may read them (the attention mask).
+  std::vector<std::string> folded;
+  // A kU32 tensor of one element: recurrent state is only updated while it is not 0. May be empty.
+  Tensor active;
+};
+
+struct Lowered {
+  std::vector<kernels::Dispatch> dispatches;
+  std::vector<std::string> nodes;        // for each dispatch, the node it came from: "QMoE /model/layers.0/moe/QMoE"
+  std::vector<SlotInfo> slots;           // scratch tensors included
+  std::map<std::string, Tensor> inputs;  // graph inputs that have a buffer
+  std::map<std::string, Tensor> outputs;
+  std::vector<std::string> obstacles;    // one line each; the rest is only valid if there are none
+};
+
+Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps);
+
+// The state of one lowering, handed to the operators' functions.
+class Lowering {
+ public:
+  Lowering(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps);
+
+  const graph::Graph& graph() const { return graph_; }
+  const Binding& binding() const { return binding_; }
+  kernels::Recorder& recorder() { return recorder_; }
+
+  // Tensor of a node's i-th input; an empty Tensor where it is absent. Places constants and derived integers on first use.
+  Tensor input(const graph::Node& node, size_t i);
+  // A new tensor for the i-th output, of the inferred shape and type; an empty Tensor where the output is not wanted.
+  Tensor output(const graph::Node& node, size_t i);
+  // The tensor of an output that continues a state input: the input's own where the caller lets them share, else a new one.
+  Tensor state_output(const graph::Node& node, size_t output, size_t past_input);
+  // Lets output i live in the input's slot (same elements, other shape).
+  void alias(const graph::Node& node, size_t i, const Tensor& tensor);
+  // Elements of an input that must be known at compile time; throws Error naming the input otherwise.
+  std::vector<int64_t> constant_ints(const graph::Node& node, size_t i) const;
+  const graph::Value& value(graph::ValueId id) const { return graph_.values[id]; }
+
+  Lowered run();
+
+ private:
+  std::vector<uint32_t> sizes(graph::ValueId id) const;
+  Tensor place(graph::ValueId id, SlotKind kind);
+  Tensor place_constant(graph::ValueId id, std::shared_ptr<const graph::Constant> constant);
+  Tensor place_derived(graph::ValueId id, std::vector<graph::Dim> elements);
+  Tensor tensor_of(graph::ValueId id);
+  void place_inputs();
+  void lower_node(const graph::Node& node);
+  void assume_outputs(const graph::Node& node);
+  void collect();
+
+  const graph::Graph& graph_;
+  const Binding& binding_;
+  const gpu::Caps& caps_;
+  kernels::Recorder recorder_;
+  std::vector<Tensor> tensors_;  // by value id
+  // Slots by the bytes of their constant, so that a folded Reshape of a weight shares the weight's slot.
+  std::map<const std::byte*, std::vector<Slot>> constants_;
+  std::map<Slot, size_t> slot_index_;  // of constants, in result_.slots
+  Lowered result_;
+  Slot next_ = 1;
+};
+
+}  // namespace sluice::lower

@@ -1,0 +1,18 @@
+// From an inferred graph to a program, or to every reason why not.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gpu/device.h"
+#include "lower/lowering.h"
+
+namespace sluice::runtime {
+
+// One line for each tensor that the device cannot hold or bind, with size and limit.
+std::vector<std::string> check_limits(const std::vector<lower::SlotInfo>& slots, const gpu::Caps& caps);
+
+// Throws one Error that lists all obstacles; does nothing if there are none.
+void throw_obstacles(const std::string& what, const std::vector<std::string>& obstacles);
+
+}  // namespace sluice::runtime

@@ -1,0 +1,98 @@
+#include "runtime/program.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+#include "runtime/memory_plan.h"
+
+namespace sluice::runtime {
+
+std::vector<std::shared_ptr<gpu::Buffer>> BufferPool::take(const std::vector<uint64_t>& sizes) {
+  std::vector<size_t> order(sizes.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return sizes[a] > sizes[b]; });
+  std::vector<std::shared_ptr<gpu::Buffer>> result(sizes.size());
+  for (size_t rank = 0; rank < order.size(); ++rank) {
+    const uint64_t need = sizes[order[rank]];
+    if (rank == buffers_.size()) buffers_.push_back(nullptr);
+    std::shared_ptr<gpu::Buffer>& slot = buffers_[rank];
+    if (!slot || slot->size() < need) slot = std::make_shared<gpu::Buffer>(device_.create_buffer(need, "intermediate"));
+    result[order[rank]] = slot;
+  }
+  return result;
+}
+
+uint64_t BufferPool::bytes() const {
+  return std::accumulate(buffers_.begin(), buffers_.end(), uint64_t{0}, [](uint64_t sum, const auto& b) { return sum + b->size(); });
+}
+
+Program::Program(gpu::Device& device, const ProgramParts& parts, const Weights& weights, BufferPool& pool)
+    : buffers_(parts.external), nodes_(parts.nodes) {
+  place_owned(device, parts, weights);
+  place_intermediates(parts, pool);
+  build_steps(device, parts);
+}
+
+void Program::place_owned(gpu::Device& device, const ProgramParts& parts, const Weights& weights) {
+  for (const lower::SlotInfo& slot : parts.slots) {
+    if (buffers_.contains(slot.slot) || slot.kind == lower::SlotKind::kIntermediate) continue;
+    if (auto weight = weights.find(slot)) {
+      buffers_[slot.slot] = std::move(weight);
+      continue;
+    }
+    const uint64_t bytes = kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());
+    auto buffer = std::make_shared<gpu::Buffer>(device.create_buffer(bytes, slot.name));
+    if (slot.constant) write_constant(device, *buffer, slot, [](uint64_t) {});
+    buffers_[slot.slot] = std::move(buffer);
+  }
+}
+
+void Program::place_intermediates(const ProgramParts& parts, BufferPool& pool) {
+  std::map<kernels::Slot, uint64_t> sizes;
+  for (const lower::SlotInfo& slot : parts.slots) {
+    if (slot.kind != lower::SlotKind::kIntermediate || buffers_.contains(slot.slot)) continue;
+    sizes[slot.slot] = std::max<uint64_t>(4, kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements()));
+  }
+  const MemoryPlan plan = plan_memory(parts.dispatches, sizes);
+  const auto pooled = pool.take(plan.sizes);
+  for (const auto& [slot, index] : plan.buffer_of) buffers_[slot] = pooled[index];
+}
+
+void Program::build_steps(gpu::Device& device, const ProgramParts& parts) {
+  const uint64_t alignment = device.caps().uniform_alignment;
+  const auto aligned = [&](uint64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; };
+  uint64_t total = 0;
+  for (const kernels::Dispatch& dispatch : parts.dispatches) total += aligned(dispatch.uniforms.size());
+  uniforms_ = device.create_uniform_buffer(std::max<uint64_t>(total, 16), "uniforms");
+  std::vector<std::byte> bytes(uniforms_.size());
+  uint64_t offset = 0;
+  for (size_t i = 0; i < parts.dispatches.size(); ++i) {
+    const kernels::Dispatch& dispatch = parts.dispatches[i];
+    std::vector<gpu::Access> access;
+    std::vector<gpu::BufferRange> storage;
+    for (const kernels::Operand& operand : dispatch.operands) {
+      access.push_back(operand.access);
+      storage.push_back({buffers_.at(operand.slot).get(), 0, 0});
+    }
+    gpu::StepDescriptor step;
+    step.pipeline = &device.pipeline(dispatch.shader, access, !dispatch.uniforms.empty());
+    step.storage = storage;
+    if (!dispatch.uniforms.empty()) {
+      std::copy(dispatch.uniforms.begin(), dispatch.uniforms.end(), bytes.begin() + static_cast<ptrdiff_t>(offset));
+      step.uniforms = {&uniforms_, offset, dispatch.uniforms.size()};
+      offset += aligned(dispatch.uniforms.size());
+    }
+    std::copy(dispatch.groups.begin(), dispatch.groups.end(), step.groups);
+    if (dispatch.indirect.slot != kernels::kNoSlot) step.indirect = {buffers_.at(dispatch.indirect.slot).get(), 0, 12};
+    step.label = dispatch.name;
+    try {
+      steps_.push_back(device.create_step(step));
+    } catch (const Error& error) {
+      throw Error("program", fmt::format("{} ({}): {}", parts.nodes[i], dispatch.name, error.what()));
+    }
+  }
+  device.write(uniforms_, 0, bytes);
+}
+
+}  // namespace sluice::runtime

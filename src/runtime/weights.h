@@ -1,0 +1,43 @@
+// The model's constants on the device: each uploaded once, straight from the mapped file, and shared by all programs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "gpu/device.h"
+#include "graph/graph.h"
+#include "lower/lowering.h"
+
+namespace sluice::runtime {
+
+// done and total bytes; called often, must be quick.
+using Progress = std::function<void(uint64_t done, uint64_t total)>;
+
+class Weights {
+ public:
+  // `graph` is the imported model: its constants, known by the address of their bytes, are the ones worth keeping.
+  Weights(gpu::Device& device, const graph::Graph& graph);
+
+  // Uploads every constant of `slots` that is not on the device yet.
+  void upload(const std::vector<lower::SlotInfo>& slots, const Progress& progress);
+  std::shared_ptr<gpu::Buffer> find(const lower::SlotInfo& slot) const;  // null if it is no constant of the model
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  using Key = std::pair<const std::byte*, kernels::Storage>;
+  bool is_model_constant(const lower::SlotInfo& slot) const;
+
+  gpu::Device& device_;
+  std::map<const std::byte*, uint64_t> model_constants_;  // address -> bytes
+  std::map<Key, std::shared_ptr<gpu::Buffer>> buffers_;
+  uint64_t bytes_ = 0;
+};
+
+// Writes a constant into a buffer in the slot's storage (int64 narrowed to 32 bits, float16 widened where the device has no f16).
+// Streams in slices, so that host memory stays small. Throws Error naming the tensor if an integer does not fit in 32 bits.
+void write_constant(gpu::Device& device, const gpu::Buffer& buffer, const lower::SlotInfo& slot, const std::function<void(uint64_t)>& written);
+
+}  // namespace sluice::runtime

@@ -1,0 +1,96 @@
+// A main() for fuzz targets where libFuzzer is not at hand: mutates seed files for some seconds, from a fixed seed, without coverage
+// feedback. An input that kills the program is left in fuzz_input.bin.
+//   import_fuzz [--seconds N] SEED_FILES...
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+namespace {
+
+using Random = std::mt19937_64;
+using Clock = std::chrono::steady_clock;
+
+size_t below(Random& random, size_t limit) { return limit == 0 ? 0 : random() % limit; }
+
+void flip(std::string& text, Random& random) {
+  if (!text.empty()) text[below(random, text.size())] ^= static_cast<char>(1u << below(random, 8));
+}
+
+void overwrite(std::string& text, Random& random) {
+  static constexpr unsigned char kTelling[] = {0x00, 0x01, 0x7f, 0x80, 0xff, 0x08, 0x0a, 0x12, 0x3a};
+  if (!text.empty()) text[below(random, text.size())] = static_cast<char>(kTelling[below(random, std::size(kTelling))]);
+}
+
+void erase(std::string& text, Random& random) { text.erase(below(random, text.size()), 1 + below(random, 32)); }
+
+void repeat(std::string& text, Random& random) {
+  const std::string piece = text.substr(below(random, text.size()), 1 + below(random, 128));
+  text.insert(below(random, text.size()), piece);
+}
+
+void cut(std::string& text, Random& random) { text.resize(below(random, text.size() + 1)); }
+
+// A number of the file becomes an extreme one, as protobuf writes them.
+void extreme(std::string& text, Random& random) {
+  static constexpr std::string_view kNumbers[] = {"\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+                                                  "\x80\x80\x80\x80\x80\x20", "\xff\xff\xff\xff\x07"};
+  if (!text.empty()) text.replace(below(random, text.size()), 1, kNumbers[below(random, std::size(kNumbers))]);
+}
+
+std::string mutate(const std::vector<std::string>& seeds, Random& random) {
+  static constexpr void (*kMutations[])(std::string&, Random&) = {flip, overwrite, erase, repeat, extreme, flip, overwrite, cut};
+  std::string text = seeds[below(random, seeds.size())];
+  const size_t count = 1 + below(random, 6);
+  for (size_t i = 0; i < count; ++i) {
+    // A cut file is mostly a refused one: keep it rare.
+    const size_t last = random() % 16 == 0 ? std::size(kMutations) : std::size(kMutations) - 1;
+    kMutations[below(random, last)](text, random);
+  }
+  return text;
+}
+
+void run(const std::string& text) {
+  // Written first, so that it is there after a crash.
+  std::ofstream("fuzz_input.bin", std::ios::binary) << text;
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  double seconds = 10;
+  std::vector<std::string> seeds;
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--seconds" && i + 1 < argc) {
+      seconds = std::atof(argv[++i]);
+      continue;
+    }
+    std::ifstream file(argv[i], std::ios::binary);
+    if (!file) {
+      std::fprintf(stderr, "cannot read %s\n", argv[i]);
+      return 1;
+    }
+    seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  if (seeds.empty()) {
+    std::fprintf(stderr, "usage: %s [--seconds N] SEED_FILES...\n", argv[0]);
+    return 1;
+  }
+  for (const std::string& seed : seeds) run(seed);
+  Random random(1);
+  uint64_t runs = 0;
+  const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  for (; Clock::now() < end; ++runs) run(mutate(seeds, random));
+  std::remove("fuzz_input.bin");
+  std::printf("%llu mutated inputs, none broke a rule\n", static_cast<unsigned long long>(runs));
+  return 0;
+}

@@ -1,0 +1,142 @@
+"""Whole models: logits of prompts and greedy text through the real command, against ONNX Runtime in float32."""
+
+import json
+import shutil
+
+import numpy as np
+import onnx
+import onnxruntime
+import oracle
+import pytest
+from sluice import MODELS, disabled, sluice, succeed
+
+NAMES = sorted(f.parent.name for f in MODELS.glob("*/genai_config.json"))
+STOP_TOKEN = 2
+# The sliding windows are 32 tokens wide: 40 is longer than the window, 70 and 200 than it and the chunk together.
+LENGTHS = {"short": 5, "window": 40, "chunks": 70, "long": 200}
+# Computed in float32 with float activations, results differ by the order of sums alone.
+EXACT = "f16,dot4i8"
+# Largest difference of a logit in units of the logits' standard deviation. Half precision and int8 activations round, and where two
+# experts are nearly tied that can choose another one: then a few positions may be further off.
+EXACT_TOLERANCE, ROUNDED_TOLERANCE, ROUNDED_OUTLIERS = 2e-3, 0.15, 0.08
+
+
+def model_file(name):
+    return MODELS / name / "model.onnx"
+
+
+def reference(name, length):
+    model = oracle.load(model_file(name))
+    return model, oracle.prompt_ids(length, min(model.vocabulary, 326), seed=length)
+
+
+def run(name, prompt, *arguments, env):
+    return succeed("run", MODELS / name, "--prompt-ids", ",".join(map(str, prompt)), "--greedy", "--output", "ids", "-q", *arguments, env=env)
+
+
+def logits_and_ids(name, prompt, tmp_path, *arguments, env):
+    """The prompt's logits and the greedy continuation, from one process."""
+    file = tmp_path / "logits.npy"
+    result = run(name, prompt, "--logits", file, *arguments, env=env)
+    return np.load(file), result.ids
+
+
+def assert_exact(actual, expected):
+    worst = np.abs(actual - expected).max(axis=-1) / expected.std()
+    assert worst.max() < EXACT_TOLERANCE, f"position {worst.argmax()} is off by {worst.max():.2e} standard deviations"
+
+
+def assert_rounded(actual, expected):
+    worst = np.abs(actual - expected).max(axis=-1) / expected.std()
+    assert np.isfinite(actual).all()
+    assert (worst > ROUNDED_TOLERANCE).mean() <= ROUNDED_OUTLIERS, f"off by {np.sort(worst)[::-1][:20].round(3)} standard deviations"
+
+
+def assert_greedy(ids, model, prompt, count):
+    """The same tokens up to the first near tie, where the two most probable logits are closer than the arithmetic is exact."""
+    expected, gaps = model.greedy(prompt, count)
+    near_tie = 4 * EXACT_TOLERANCE * model.logits(prompt).std()
+    for step, (token, gap) in enumerate(zip(expected, gaps)):
+        if gap < near_tie:
+            return
+        if token == STOP_TOKEN:
+            assert ids[step:] == [], f"step {step} should have stopped"
+            return
+        assert ids[step:step + 1] == [token], f"step {step}: got {ids[step:step + 1]}, expected {token} by {gap:.4f}"
+    assert len(ids) == count
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_and_greedy_text(name, length, tmp_path):
+    """All at once in float32: every position's logits, then 32 tokens."""
+    model, prompt = reference(name, LENGTHS[length])
+    actual, ids = logits_and_ids(name, prompt, tmp_path, "--max-tokens", 32, env=disabled(EXACT))
+    assert_exact(actual, model.logits(prompt))
+    assert_greedy(ids, model, prompt, 32)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_chunks(name, tmp_path):
+    """200 tokens in chunks of 64 and a ragged tail of 8."""
+    model, prompt = reference(name, LENGTHS["long"])
+    actual, ids = logits_and_ids(name, prompt, tmp_path, "--max-tokens", 4, "--chunk", 64, env=disabled(EXACT))
+    assert_exact(actual, model.logits(prompt))
+    assert_greedy(ids, model, prompt, 4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_token_by_token(name, tmp_path):
+    """One token at a time, through the kernels of decoding, gives what all at once gives."""
+    model, prompt = reference(name, LENGTHS["chunks"])
+    actual, _ = logits_and_ids(name, prompt, tmp_path, "--max-tokens", 0, "--chunk", 1, env=disabled(EXACT))
+    assert_exact(actual, model.logits(prompt))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_as_the_device_computes(name, tmp_path):
+    """With whatever the device has: half precision, int8 dot products, subgroups."""
+    model, prompt = reference(name, LENGTHS["long"])
+    actual, _ = logits_and_ids(name, prompt, tmp_path, "--max-tokens", 0, env=disabled())
+    assert_rounded(actual, model.logits(prompt))
+
+
+def test_oracle_changes_nothing():
+    """The rewritten graph of the oracle means what the exported one means: both run on the CPU provider for this model."""
+    model, prompt = reference("gptoss-webgpu", LENGTHS["long"])
+    as_exported = onnxruntime.InferenceSession(model_file("gptoss-webgpu"), providers=["CPUExecutionProvider"])
+    feeds = {"input_ids": np.array([prompt], np.int64), "attention_mask": np.ones((1, len(prompt)), np.int64)}
+    for value in as_exported.get_inputs()[2:]:
+        feeds[value.name] = np.zeros((1, 2, 0, 16), np.float16)
+    assert_rounded(as_exported.run(["logits"], feeds)[0][0].astype(np.float32), model.logits(prompt))
+
+
+@pytest.fixture(scope="module")
+def community(tmp_path_factory):
+    """The layout of onnx-community repositories, made of two exports of one architecture: configuration at the root, variants in onnx/."""
+    folder = tmp_path_factory.mktemp("community")
+    (folder / "onnx").mkdir()
+    for name, variant in (("qwen3-webgpu", "q4f16"), ("qwen3-zero-points", "q4")):
+        model = onnx.load(model_file(name))
+        onnx.save(model, folder / f"onnx/model_{variant}.onnx", save_as_external_data=True, location=f"model_{variant}.onnx_data", size_threshold=64)
+    config = {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+              "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512, "vocab_size": 512, "bos_token_id": 1, "eos_token_id": 2}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "generation_config.json").write_text(json.dumps({"bos_token_id": 1, "eos_token_id": [2], "do_sample": False}))
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(MODELS / "qwen3-webgpu" / file, folder)
+    return folder
+
+
+@pytest.mark.parametrize("variant, name", [("q4f16", "qwen3-webgpu"), ("q4", "qwen3-zero-points")])
+def test_community_layout(community, variant, name):
+    model, prompt = reference(name, LENGTHS["short"])
+    result = succeed("run", community, "--variant", variant, "--prompt-ids", ",".join(map(str, prompt)), "--greedy", "--output", "ids", "-q",
+                     "--max-tokens", 8, env=disabled(EXACT))
+    assert_greedy(result.ids, model, prompt, 8)
+
+
+def test_community_layout_names_the_variants(community):
+    result = sluice("run", community, "--variant", "q8", "--prompt-ids", "5", "--max-tokens", 1)
+    assert result.code == 1
+    assert "q4f16" in result.err and "q8" in result.err
