@@ -66,7 +66,8 @@ def run_ctest(build, scratch, environment):
 
 def run_pytest(build, scratch, environment, arguments):
     report = scratch / "pytest.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "--junitxml", report, ROOT / "tests/python", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(os.cpu_count()), "--dist", "loadfile", "--junitxml", report,
+               ROOT / "tests/python", *arguments]
     done = subprocess.run(command, cwd=ROOT, env={**environment, "SLUICE_BUILD": str(Path(build).resolve())})
     totals = count(report) if report.exists() else Totals()
     if done.returncode and not totals.failed:

@@ -25,6 +25,7 @@ from synth.specs import SPECS, Spec
 
 DECODERS: dict[str, type[Decoder]] = {"gptoss": GptOss, "lfm2_moe": Lfm2Moe, "qwen3_moe": Qwen3Moe, "afmoe": Afmoe}
 NUMBERS = [f.name for f in fields(Spec) if f.type in (int, float)]
+SIZES = ("hidden", "heads", "kv_heads", "head_size", "experts", "expert_size", "vocab", "context", "block_size")
 
 
 def setting(text: str) -> tuple[str, int | float]:
@@ -41,6 +42,9 @@ def problem(spec: Spec, published: Spec) -> str:
     """Why this graph cannot be made, or nothing."""
     if not 1 <= spec.layers <= published.layers:
         return f"layers must be 1 to {published.layers}, got {spec.layers}"
+    for name in SIZES:
+        if getattr(spec, name) < 1:
+            return f"{name} must be at least 1, got {getattr(spec, name)}"
     for name in ("hidden", "expert_size"):
         if getattr(spec, name) % spec.block_size:
             return f"{name} must be a multiple of the block size {spec.block_size}, got {getattr(spec, name)}"
@@ -63,7 +67,7 @@ def parse() -> tuple[argparse.Namespace, Spec]:
                         help=f"change another number of the model: {', '.join(NUMBERS)}")
     options = parser.parse_args()
     changes = {name: getattr(options, name) for name in ("layers", "block_size", "context") if getattr(options, name) is not None}
-    spec = replace(SPECS[options.name], **changes, **dict(options.settings))
+    spec = replace(SPECS[options.name], **{**changes, **dict(options.settings)})
     if wrong := problem(spec, SPECS[options.name]):
         parser.error(wrong)
     return options, spec

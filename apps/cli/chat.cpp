@@ -21,7 +21,7 @@ struct ChatArgs {
 Generation answer(TextModel& model, const std::vector<Message>& messages, const SamplingOptions& sampling) {
   const std::vector<uint32_t> prompt = model.tokenize(model.apply_chat_template(messages), false);
   Interrupt::clear();
-  Generation g = model.generate(prompt, sampling, [](std::string_view text, uint32_t) {
+  Generation g = model.generate(prompt, sampling, [](std::string_view text, std::optional<uint32_t>) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
     return !Interrupt::requested();

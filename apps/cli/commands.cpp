@@ -8,6 +8,20 @@
 
 namespace sluice::cli {
 
+namespace {
+
+// Unlike CLI::Range, refuses NaN.
+CLI::Validator from_to(float low, float high) {
+  const auto check = [low, high](const std::string& text) {
+    float value = 0;
+    const bool good = CLI::detail::lexical_cast(text, value) && value >= low && value <= high;
+    return good ? std::string() : fmt::format("must be from {} to {}, got {}", low, high, text);
+  };
+  return {check, fmt::format("{} to {}", low, high)};
+}
+
+}  // namespace
+
 void ModelArgs::add_to(CLI::App& app) {
   app.add_option("model", folder, "Folder of the model: genai_config.json, or config.json and onnx/")->required();
   app.add_option("--variant", variant, "Which ONNX file of several: q4f16 for onnx/model_q4f16.onnx");
@@ -29,13 +43,13 @@ LoadOptions ModelArgs::load_options() const {
 void SamplingArgs::add_to(CLI::App& app) {
   app.add_option("--max-tokens,-n", max_tokens, "Tokens to write at most (default 256; 0: only run the prompt)");
   app.add_flag("--greedy", greedy, "Always the most probable token");
-  app.add_option("--temperature", temperature, "Divides the logits before sampling; 0 is greedy");
+  app.add_option("--temperature", temperature, "Divides the logits before sampling; 0 is greedy")->check(from_to(0, 100));
   app.add_option("--top-k", top_k, "Sample among the k most probable tokens; 0: all");
-  app.add_option("--top-p", top_p, "Sample among the most probable tokens that together reach this probability; 1: all");
-  app.add_option("--min-p", min_p, "Drop tokens below this share of the most probable one's probability; 0: none");
-  app.add_option("--repetition-penalty", repetition_penalty, "Divides logits of tokens in the prompt or the answer; 1: off");
-  app.add_option("--presence-penalty", presence_penalty, "Subtracted from logits of tokens in the answer; 0: off");
-  app.add_option("--frequency-penalty", frequency_penalty, "The same, times how often a token is in the answer; 0: off");
+  app.add_option("--top-p", top_p, "Sample among the most probable tokens that together reach this probability; 1: all")->check(from_to(0, 1));
+  app.add_option("--min-p", min_p, "Drop tokens below this share of the most probable one's probability; 0: none")->check(from_to(0, 1));
+  app.add_option("--repetition-penalty", repetition_penalty, "Divides logits of tokens in the prompt or the answer; 1: off")->check(from_to(0.01f, 100));
+  app.add_option("--presence-penalty", presence_penalty, "Subtracted from logits of tokens in the answer; 0: off")->check(from_to(-100, 100));
+  app.add_option("--frequency-penalty", frequency_penalty, "The same, times how often a token is in the answer; 0: off")->check(from_to(-100, 100));
   app.add_option("--seed", seed, "Same seed, same device: same text (default: a random one)");
   app.add_option("--stop", stop, "The text ends before this string; may be given several times")->take_all()->allow_extra_args(false);
 }

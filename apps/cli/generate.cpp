@@ -56,12 +56,12 @@ void run(const RunArgs& args) {
   if (!args.logits.empty()) write_logits(args, model, prompt);
   const SamplingOptions sampling = args.sampling.apply_to(model.defaults());
   const Interrupt interrupt;
-  const Generation g = model.generate(prompt, sampling, [&](std::string_view text, uint32_t id) {
+  const Generation g = model.generate(prompt, sampling, [&](std::string_view text, std::optional<uint32_t> id) {
     if (args.output == "text") {
       std::fwrite(text.data(), 1, text.size(), stdout);
       std::fflush(stdout);
-    } else if (args.output == "ids" && !Interrupt::requested()) {
-      std::cout << id << "\n" << std::flush;
+    } else if (args.output == "ids" && id) {
+      std::cout << *id << "\n" << std::flush;
     }
     return !Interrupt::requested();
   });

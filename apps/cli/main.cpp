@@ -12,7 +12,7 @@ constexpr int kError = 1, kUsage = 2;
 int run(int argc, char** argv) {
   CLI::App app("Runs Mixture-of-Experts language models stored as ONNX on any GPU, through WebGPU.", "sluice");
   app.set_version_flag("--version", "sluice " SLUICE_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is our own error below: CLI11 would hide a misspelt one behind it
   app.option_defaults()->always_capture_default(false);
   sluice::cli::add_run(app);
   sluice::cli::add_chat(app);
@@ -20,6 +20,7 @@ int run(int argc, char** argv) {
   sluice::cli::add_inspect(app);
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand (run, chat, devices or inspect)");
     return 0;
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);  // prints help, version or the mistake

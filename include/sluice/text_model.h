@@ -76,9 +76,9 @@ class TextModel {
   // The prompt that the model's chat template makes of a conversation, ready for the answer. Throws Error if there is no template.
   std::string apply_chat_template(const std::vector<Message>& messages) const;
 
-  // Called with each piece of finished text (whole UTF-8 characters, may be empty) and the token that completed it. False ends
-  // the generation.
-  using OnToken = std::function<bool(std::string_view text, uint32_t id)>;
+  // Called for each token with the text that it finished (whole UTF-8 characters, may be empty), and without a token for text that
+  // was still held back at the end. False ends the generation.
+  using OnToken = std::function<bool(std::string_view text, std::optional<uint32_t> id)>;
 
   // Continues `prompt`. What the cache already holds of it, from earlier calls, is not run again.
   Generation generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling, const OnToken& on_token = {});

@@ -124,7 +124,7 @@ Generation TextModel::generate(std::span<const uint32_t> prompt, const SamplingO
   if (impl_->tokenizer) stream.emplace(*impl_->tokenizer);
   text::StopStrings stops(sampling.stop);
   Generation result;
-  const auto emit = [&](const std::string& text, uint32_t id) {
+  const auto emit = [&](const std::string& text, std::optional<uint32_t> id) {
     result.text += text;
     return !on_token || on_token(text, id);
   };
@@ -156,7 +156,7 @@ Generation TextModel::generate(std::span<const uint32_t> prompt, const SamplingO
   engine.cancel();
   if (!stops.hit() && stream) {
     const std::string rest = stops.feed(stream->finish()) + stops.finish();
-    if (!rest.empty()) emit(rest, result.ids.empty() ? 0 : result.ids.back());
+    if (!rest.empty()) emit(rest, std::nullopt);
   }
   result.decode_seconds = seconds_since(first);
   return result;

@@ -219,7 +219,9 @@ void Engine::run_logits(std::span<const uint32_t> ids, const LogitsSink& sink) {
   check_length(tokens_.size() + ids.size());
   ensure_capacity(static_cast<uint32_t>(tokens_.size() + ids.size()));
   write_state();
-  const auto rows = static_cast<uint32_t>(std::clamp<uint64_t>(kMaxLogitsBytes / (uint64_t{vocabulary_} * 4), 1, options_.chunk));
+  const uint64_t longest = std::min<uint64_t>(ids.size(), options_.chunk);
+  auto rows = static_cast<uint32_t>(std::clamp<uint64_t>(kMaxLogitsBytes / (uint64_t{vocabulary_} * 4), 1, std::max<uint64_t>(longest, 1)));
+  if (program(rows, StepKind::kAllLogits).logits.rows() != rows) rows = 1;  // the exporter pruned the head to the last position
   for (size_t first = 0; first < ids.size(); first += rows) {
     const auto chunk = ids.subspan(first, std::min<size_t>(rows, ids.size() - first));
     Compiled& compiled = program(static_cast<uint32_t>(chunk.size()), StepKind::kAllLogits);

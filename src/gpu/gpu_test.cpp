@@ -219,6 +219,7 @@ TEST(Commands, DependentDispatchesAndCopiesRunInOrder) {
   for (int i = 0; i < 5; ++i) {
     commands.dispatch(forth_step);
     commands.dispatch(back_step);
+    if (i == 1) commands.clear(saved, 0, 4);  // ends the pass of the dispatch before it
     if (i == 2) commands.copy(scale.x, 0, saved, 0, 256 * 4);
   }
   device.submit(std::move(commands));

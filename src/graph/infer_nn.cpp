@@ -59,11 +59,35 @@ std::vector<int64_t> spatial(NodeInfer& n, std::string_view name, size_t count, 
   return values;
 }
 
+// How a window moves along one axis.
+struct Window {
+  int64_t kernel, stride, dilation, padding;
+  bool is_same;  // padded so that only the stride shrinks the axis
+};
+
+Dim windows_along(NodeInfer& n, Dim size, const Window& window) {
+  // Positions after the first.
+  Dim rest = size;
+  rest.value -= 1;
+  if (!window.is_same) rest.value += window.padding - window.dilation * (window.kernel - 1);
+  if (rest.is_constant() && rest.value < (window.is_same ? -1 : 0)) {
+    n.refuse("the kernel {} is larger than the padded input {}", n.text(n.shape(1)), n.text(n.shape(0)));
+  }
+  if (window.stride != 1) {
+    if (!rest.is_constant())
+      n.refuse("a stride of {} over {} is not known at compile time", window.stride, n.text(size));
+    if (rest.value > 0) rest.value /= window.stride;
+  }
+  rest.value += 1;
+  return rest;
+}
+
 void infer_conv(NodeInfer& n) {
   const Shape& x = n.shape(0);
   const Shape& w = n.shape(1);
-  if (x.size() < 3 || w.size() != x.size())
+  if (x.size() < 3 || w.size() != x.size()) {
     n.refuse("X {} and W {} must have one rank, 3 or more", n.text(x), n.text(w));
+  }
   n.expect_same_dtype(0, 1, "X and W");
   n.expect_same_dtype(0, 2, "X and B");
   const size_t axes = x.size() - 2;
@@ -75,31 +99,17 @@ void infer_conv(NodeInfer& n) {
     n.problem("{} outputs are not a multiple of group {}", w[0].value, group);
   n.expect_shape(2, "B", {w[0]});
   const std::string auto_pad = n.node().s("auto_pad", "NOTSET");
+  const bool is_same = auto_pad.starts_with("SAME_");
   const std::vector<int64_t> strides = spatial(n, "strides", axes, 1, 1);
   const std::vector<int64_t> dilations = spatial(n, "dilations", axes, 1, 1);
   const std::vector<int64_t> pads = spatial(n, "pads", 2 * axes, 0, 0);
   Shape to = {x[0], w[0]};
   for (size_t i = 0; i < axes; ++i) {
-    Dim size = x[i + 2];
     const Dim& kernel = w[i + 2];
     if (!kernel.is_constant() || kernel.value < 1 || kernel.value > kMaxWindow)
       n.refuse("a kernel size is {}", n.text(kernel));
-    const bool is_same = auto_pad.starts_with("SAME_");
-    if (!is_same) {
-      const int64_t padding = auto_pad == "VALID" ? 0 : pads[i] + pads[i + axes];
-      size.value += padding - dilations[i] * (kernel.value - 1) - 1;
-      if (size.is_constant() && size.value < 0)
-        n.refuse("the kernel {} is larger than the padded input {}", n.text(w), n.text(x));
-    } else {
-      size.value -= 1;
-    }
-    if (strides[i] != 1) {
-      if (!size.is_constant())
-        n.refuse("a stride of {} over {} is not known at compile time", strides[i], n.text(x[i + 2]));
-      size.value = size.value < 0 ? -1 : size.value / strides[i];
-    }
-    size.value += 1;
-    to.push_back(size);
+    const int64_t padding = auto_pad == "VALID" ? 0 : pads[i] + pads[i + axes];
+    to.push_back(windows_along(n, x[i + 2], {kernel.value, strides[i], dilations[i], padding, is_same}));
   }
   n.set(0, n.dtype(0), std::move(to));
 }

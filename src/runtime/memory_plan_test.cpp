@@ -57,7 +57,9 @@ TEST(MemoryPlan, RandomProgramsNeverOverlap) {
       const Slot written = steps[i].operands.back().slot;
       const uint32_t buffer = plan.buffer_of.at(written);
       EXPECT_GE(plan.sizes[buffer], bytes[written]);
-      if (holder.contains(buffer)) EXPECT_LT(last[holder[buffer]], i) << "round " << round << ", step " << i;
+      if (holder.contains(buffer)) {
+        EXPECT_LT(last[holder[buffer]], i) << "round " << round << ", step " << i;
+      }
       holder[buffer] = written;
     }
   }

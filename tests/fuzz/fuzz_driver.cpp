@@ -1,5 +1,5 @@
-// A main() for fuzz targets where libFuzzer is not at hand: mutates seed files for some seconds, from a fixed seed, without coverage
-// feedback. An input that kills the program is left in fuzz_input.bin.
+// A main() for fuzz targets where libFuzzer is not at hand: mutates seed files for some seconds, from a fixed seed,
+// without coverage feedback. An input that kills the program is left in fuzz_input.bin.
 //   import_fuzz [--seconds N] SEED_FILES...
 #include <chrono>
 #include <cstdint>
@@ -41,13 +41,15 @@ void cut(std::string& text, Random& random) { text.resize(below(random, text.siz
 
 // A number of the file becomes an extreme one, as protobuf writes them.
 void extreme(std::string& text, Random& random) {
-  static constexpr std::string_view kNumbers[] = {"\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+  static constexpr std::string_view kNumbers[] = {"\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+                                                  "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
                                                   "\x80\x80\x80\x80\x80\x20", "\xff\xff\xff\xff\x07"};
   if (!text.empty()) text.replace(below(random, text.size()), 1, kNumbers[below(random, std::size(kNumbers))]);
 }
 
 std::string mutate(const std::vector<std::string>& seeds, Random& random) {
-  static constexpr void (*kMutations[])(std::string&, Random&) = {flip, overwrite, erase, repeat, extreme, flip, overwrite, cut};
+  static constexpr void (*kMutations[])(std::string&, Random&) = {flip,    overwrite, erase,     repeat,
+                                                                  extreme, flip,      overwrite, cut};
   std::string text = seeds[below(random, seeds.size())];
   const size_t count = 1 + below(random, 6);
   for (size_t i = 0; i < count; ++i) {
@@ -88,7 +90,8 @@ int main(int argc, char** argv) {
   for (const std::string& seed : seeds) run(seed);
   Random random(1);
   uint64_t runs = 0;
-  const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  const Clock::time_point end =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   for (; Clock::now() < end; ++runs) run(mutate(seeds, random));
   std::remove("fuzz_input.bin");
   std::printf("%llu mutated inputs, none broke a rule\n", static_cast<unsigned long long>(runs));

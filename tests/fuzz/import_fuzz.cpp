@@ -1,5 +1,5 @@
-// Fuzz target: bytes -> import -> verify -> infer -> dead nodes -> dump. Whatever the bytes, the import ends in an Error or a
-// well-formed graph, and nothing after it may throw or break the graph.
+// Fuzz target: bytes -> import -> verify -> infer -> dead nodes -> dump. Whatever the bytes, the import ends in an
+// Error or a well-formed graph, and nothing after it may throw or break the graph.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -31,12 +31,13 @@ def expected_outputs(case):
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory):
-    """All graphs run by one process, for its start-up time; {case: folder of results}."""
+def outputs(request, tmp_path_factory):
+    """The graphs of all chosen cases, run by one process for its start-up time; {case: folder of results} and how it ended."""
     root = tmp_path_factory.mktemp("ops")
     lines, folders = [], {}
-    for number, (name, case) in enumerate(CASES.items()):
-        folder = root / str(number)
+    chosen = [item.callspec.params["name"] for item in request.session.items if item.path == request.path]
+    for number, name in enumerate(chosen):
+        case, folder = CASES[name], root / str(number)
         (folder / "in").mkdir(parents=True)
         onnx.save(case.model, folder / "model.onnx")
         for feed, array in case.feeds.items():

@@ -1,13 +1,15 @@
 """The layers of AfMoE (Trinity): four norms a layer, gated attention, experts chosen by sigmoid scores, one shared expert.
 
 No exporter writes this graph yet; operators and node names follow the profile of the published Trinity-Nano export, and their counts
-are the same. There 49 of the projections are not quantised, without saying which; here it is the values of all but the first eighth
-of the layers. Its activations were float32.
+are the same. Of that export's projections 49 are not quantised, the profile does not say which: here they are those of the values,
+from layer 7 on. Its activations are float32; these are float16 like the other models'.
 """
 
 from synth.data import Constant, Int4Scales, RandomBytes
 from synth.decoder import ROWS, Decoder, weight_name
 from synth.graph import F16, I64, SEQUENCE, U8
+
+INT4_VALUES = 7  # layers whose value projection is quantised
 
 
 class Afmoe(Decoder):
@@ -45,7 +47,7 @@ class Afmoe(Decoder):
         width, kv_width = s.heads * s.head_size, s.kv_heads * s.head_size
         q = self.head_norm(layer, "q", self.linear(f"{base}/q_proj/MatMul", x, s.hidden, width), width)
         k = self.head_norm(layer, "k", self.linear(f"{base}/k_proj/MatMul", x, s.hidden, kv_width), kv_width)
-        project = self.linear if layer < s.layers // 8 else self.float_linear
+        project = self.linear if layer < INT4_VALUES else self.float_linear
         v = project(f"{base}/v_proj/MatMul", x, s.hidden, kv_width)
         gate = self.linear(f"{base}/gate_proj/MatMul", x, s.hidden, width)
         everywhere = layer % s.global_every == s.global_every - 1

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 
 ALIGNMENT = 4096  # what lets a reader map single tensors
-BLOCK_BYTES = 64 << 20
-BLOCK_NUMBERS = (4 << 20) + 7
+BLOCK_BYTES = 16 << 20
+BLOCK_NUMBERS = (1 << 20) + 7
 INT4_STD = 4.61  # of a uniform integer of -8..7
 
 

@@ -119,7 +119,8 @@ class Decoder:
         weight = g.tensor(f"{weight_name(base)}.weight", F16, [self.s.hidden], Constant(1.0))
         result = g.value(f"{base}/output_0", F16, self.hidden_shape())
         if not self.skip:
-            g.node("SimplifiedLayerNormalization", f"{base}/LayerNorm", [self.root, weight], [result], epsilon=epsilon, axis=-1, stash_type=1)
+            g.node("SimplifiedLayerNormalization", f"{base}/LayerNorm", [self.root, weight], [result], epsilon=epsilon, axis=-1,
+                   stash_type=1)
             return result
         total = [] if last else ["", "", g.value(f"{base}/output_3", F16, self.hidden_shape())]
         g.node(f"{MICROSOFT}.SkipSimplifiedLayerNormalization", f"{base}/SkipLayerNorm", [self.root, self.skip, weight], [result, *total],

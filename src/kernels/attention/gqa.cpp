@@ -80,7 +80,8 @@ uint32_t check_rotary(const GroupQueryAttentionProblem& p, const Sizes& s) {
   }
   const uint32_t half = p.cos_cache.last();
   if (2 * half > s.head_size) fail(kTag, "rotary dimension {} exceeds the head size {}", 2 * half, s.head_size);
-  if (p.position_ids && (p.position_ids.storage != Storage::kI32 || p.position_ids.elements() != uint64_t{s.batch} * s.seq)) {
+  if (p.position_ids &&
+      (p.position_ids.storage != Storage::kI32 || p.position_ids.elements() != uint64_t{s.batch} * s.seq)) {
     fail(kTag, "position_ids must be [{}, {}] integers", s.batch, s.seq);
   }
   return half;
@@ -90,7 +91,8 @@ void check_options(const GroupQueryAttentionProblem& p, const Sizes& s) {
   check_vector(p.head_sink, "head_sink", s.heads);
   check_vector(p.q_norm_weight, "q_norm_weight", s.head_size);
   check_vector(p.k_norm_weight, "k_norm_weight", s.head_size);
-  if (bool(p.q_norm_weight) != bool(p.k_norm_weight)) fail(kTag, "q_norm_weight and k_norm_weight must both be given or none");
+  if (bool(p.q_norm_weight) != bool(p.k_norm_weight))
+    fail(kTag, "q_norm_weight and k_norm_weight must both be given or none");
   if (p.q_norm_weight && p.q_norm_weight.storage != p.k_norm_weight.storage) {
     fail(kTag, "q_norm_weight and k_norm_weight must share one type");
   }

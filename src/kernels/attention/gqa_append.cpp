@@ -1,5 +1,5 @@
-// Plans norm, rotation and cache append: one dispatch where the device binds enough buffers, else queries, keys and values apart
-// (they do not depend on each other).
+// Plans norm, rotation and cache append: one dispatch where the device binds enough buffers, else queries, keys and
+// values apart (they do not depend on each other).
 #include "kernels/attention/gqa_plan.h"
 #include "kernels/common/bindings.h"
 
@@ -8,7 +8,8 @@ namespace {
 
 // Mirrors Params of gqa_append.wgsl.
 struct alignas(16) AppendParams {
-  uint32_t seq, tokens, q_heads, k_heads, v_heads, kv_heads, capacity, positions, half, q_stride, kv_stride, k_offset, v_offset;
+  uint32_t seq, tokens, q_heads, k_heads, v_heads, kv_heads, capacity, positions, half, q_stride, kv_stride, k_offset,
+      v_offset;
   float epsilon;
   uint32_t pad0 = 0, pad1 = 0;
 };

@@ -1,5 +1,6 @@
 // q -> rope(norm(q)) -> rotated; k -> rope(norm(k)) -> row past + s of the key cache; v -> row past + s of the value cache.
 // LANES threads share one head of one token; the heads of a token are numbered q, then k, then v, as far as they are bound.
+#include "kernels/common/flat_id.wgsl"
 
 const WG = 128u;
 const LANES = 32u;
@@ -180,7 +181,7 @@ fn position(unit: Unit) -> u32 {
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
   let units = params.tokens * (params.q_heads + params.k_heads + params.v_heads);
-  let index = ((id.z * n.y + id.y) * n.x + id.x) * (WG / LANES) + thread / LANES;
+  let index = flat_workgroup(id, n) * (WG / LANES) + thread / LANES;
   let unit = unit_of(min(index, units - 1u));
   let lane = thread % LANES;
 #if NORM

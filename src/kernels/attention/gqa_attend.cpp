@@ -1,9 +1,10 @@
 // Chooses and plans the attention kernel.
 //
-// A KV head's query rows are (new token, head of its group). Up to 32 of them go to the decode kernel, which is built for memory
-// bandwidth: blocks of at most 8 rows share every key and value read. More go to the prefill kernel, which is built for arithmetic:
-// tiles of 64 rows by 32 keys. Both cut the keys into splits where the blocks alone would leave the device idle; the number of
-// splits follows from the capacity, the length of each from the sequence length that the GPU reads. A third kernel joins them.
+// A KV head's query rows are (new token, head of its group). Up to 32 of them go to the decode kernel, which is built
+// for memory bandwidth: blocks of at most 8 rows share every key and value read. More go to the prefill kernel, which
+// is built for arithmetic: tiles of 64 rows by 32 keys. Both cut the keys into splits where the blocks alone would
+// leave the device idle; the number of splits follows from the capacity, the length of each from the sequence length
+// that the GPU reads. A third kernel joins them.
 #include <algorithm>
 #include <cmath>
 
@@ -21,17 +22,17 @@ struct alignas(16) AttendParams {
 };
 static_assert(sizeof(AttendParams) == 64);
 
-constexpr uint32_t kDecodeRows = 32;       // at most, for the decode kernel
-constexpr uint32_t kDecodeGroup = 256;     // invocations
+constexpr uint32_t kDecodeRows = 32;    // at most, for the decode kernel
+constexpr uint32_t kDecodeGroup = 256;  // invocations
 constexpr uint32_t kPrefillRows = 64, kPrefillKeys = 32;
-constexpr uint32_t kPrefillTileVec4 = 384; // workgroup memory for values
-constexpr uint32_t kTargetGroups = 256;    // enough workgroups to fill a large GPU
+constexpr uint32_t kPrefillTileVec4 = 384;  // workgroup memory for values
+constexpr uint32_t kTargetGroups = 256;     // enough workgroups to fill a large GPU
 
 struct Variant {
   bool decode;
-  uint32_t rows;    // of a block
-  uint32_t keys;    // of a tile
-  uint32_t lanes;   // decode: invocations that share a key
+  uint32_t rows;   // of a block
+  uint32_t keys;   // of a tile
+  uint32_t lanes;  // decode: invocations that share a key
   uint32_t splits;
 };
 
@@ -69,7 +70,8 @@ Variant choose(const GroupQueryAttentionProblem& p, const Sizes& s) {
   }
   // Joining costs a dispatch: a split must save at least the time of two tiles.
   const uint64_t tiles = ceil_div64(most_keys, v.keys);
-  v.splits = static_cast<uint32_t>(std::clamp<uint64_t>(kTargetGroups / blocks, 1, v.decode ? tiles : ceil_div64(tiles, 4)));
+  v.splits =
+      static_cast<uint32_t>(std::clamp<uint64_t>(kTargetGroups / blocks, 1, v.decode ? tiles : ceil_div64(tiles, 4)));
   if (tiles <= 2) v.splits = 1;
   return v;
 }
@@ -101,8 +103,8 @@ struct Partials {
   Tensor sums, stats;  // of each split of each row: sum of exp(score - max) * value; max and sum of exp(score - max)
 };
 
-Dispatch attend(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v, const Tensor& query, const Partials& partials,
-                AttendParams params, const gpu::Caps& caps) {
+Dispatch attend(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v, const Tensor& query,
+                const Partials& partials, AttendParams params, const gpu::Caps& caps) {
   const bool split = v.splits > 1;
   const Tensor none;
   Bindings bindings(v.decode ? "gqa/decode" : "gqa/prefill",
@@ -135,8 +137,8 @@ Dispatch attend(const GroupQueryAttentionProblem& p, const Sizes& s, const Varia
   return bindings.finish(params, fold_groups(groups, caps));
 }
 
-Dispatch combine(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v, const Partials& partials, AttendParams params,
-                 const gpu::Caps& caps) {
+Dispatch combine(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v, const Partials& partials,
+                 AttendParams params, const gpu::Caps& caps) {
   Bindings bindings("gqa/combine", "kernels/attention/gqa_combine.wgsl");
   bindings.read("LEN", p.seqlens)
       .read("SUMS", partials.sums)
@@ -156,7 +158,8 @@ Dispatch combine(const GroupQueryAttentionProblem& p, const Sizes& s, const Vari
 
 }  // namespace
 
-void plan_attend(const GroupQueryAttentionProblem& problem, const Sizes& sizes, const Tensor& query, Recorder& recorder) {
+void plan_attend(const GroupQueryAttentionProblem& problem, const Sizes& sizes, const Tensor& query,
+                 Recorder& recorder) {
   const Variant variant = choose(problem, sizes);
   const AttendParams params = params_of(problem, sizes, variant, query);
   Partials partials;

@@ -1,4 +1,5 @@
 // out[row] = sum_i exp(m_i - m) sums_i / (sum_i exp(m_i - m) l_i + exp(sink - m)) over the splits i; one workgroup a row.
+#include "kernels/common/flat_id.wgsl"
 #include "kernels/attention/gqa_common.wgsl"
 
 const WG = 64u;
@@ -10,7 +11,7 @@ const WG = 64u;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
-  let flat = (id.z * n.y + id.y) * n.x + id.x;
+  let flat = flat_workgroup(id, n);
   if (flat >= params.workgroups) { return; }
   let row = flat % params.rows;
   let kv_head = flat / params.rows % params.kv_heads;

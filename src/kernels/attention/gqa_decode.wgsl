@@ -1,6 +1,7 @@
 // out = softmax(scale q.k) v for few rows: one workgroup takes ROWS rows of one KV head over one split of the keys, KEYS at a time.
 // Flash-decoding (Dao et al., 2023): the rows of a group share every key and value that is read; splits meet in gqa_combine.
 // Scores: LANES threads a key, then summed in workgroup memory. Values: COLS threads a value, SUBSETS values at once.
+#include "kernels/common/flat_id.wgsl"
 #include "kernels/attention/gqa_common.wgsl"
 #include "kernels/attention/gqa_score.wgsl"
 
@@ -111,7 +112,7 @@ struct Place {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
-  let flat = (id.z * n.y + id.y) * n.x + id.x;
+  let flat = flat_workgroup(id, n);
   if (flat >= params.workgroups) { return; }
   let head = flat / (params.splits * params.blocks);
   let place = Place(head, head / params.kv_heads, head % params.kv_heads, flat / params.splits % params.blocks,

@@ -14,11 +14,12 @@ struct Sizes {
 // Throws unless every shape, storage and attribute of the problem agrees with the others.
 Sizes check(const GroupQueryAttentionProblem& problem);
 
-// Norm, rotation and append. Returns the queries that attention reads: a scratch tensor (B, S, Nq*D), or the problem's own
-// query where nothing changes it.
+// Norm, rotation and append. Returns the queries that attention reads: a scratch tensor (B, S, Nq*D), or the problem's
+// own query where nothing changes it.
 Tensor plan_append(const GroupQueryAttentionProblem& problem, const Sizes& sizes, Recorder& recorder);
 
 // Attention of the (already rotated) queries over the caches.
-void plan_attend(const GroupQueryAttentionProblem& problem, const Sizes& sizes, const Tensor& query, Recorder& recorder);
+void plan_attend(const GroupQueryAttentionProblem& problem, const Sizes& sizes, const Tensor& query,
+                 Recorder& recorder);
 
 }  // namespace sluice::kernels::gqa

@@ -1,6 +1,7 @@
 // out = softmax(scale q.k) v for many rows: flash attention (Dao, 2023). One workgroup takes 64 rows of one KV head and walks over
 // the keys it may see (or one split of them) in tiles of 32. A thread holds 4 x 4 scores, then 4 rows x CPT vec4s of the output.
 // Queries, keys and values pass through one small tile of workgroup memory in f32, a few columns or keys at a time.
+#include "kernels/common/flat_id.wgsl"
 #include "kernels/attention/gqa_common.wgsl"
 #include "kernels/attention/gqa_score.wgsl"
 
@@ -41,7 +42,7 @@ fn query_base(b: u32, kv_head: u32, row: u32) -> u32 {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
-  let flat = (id.z * n.y + id.y) * n.x + id.x;
+  let flat = flat_workgroup(id, n);
   if (flat >= params.workgroups) { return; }
   let split = flat % params.splits;
   // Later rows see more keys: they start first.

@@ -20,7 +20,8 @@ uint32_t GqaReference::past(uint32_t b) const {
 }
 
 // One head of token s after norm and rotation.
-std::vector<float> GqaReference::turned(const float* head, const std::vector<float>& norm, uint32_t b, uint32_t s) const {
+std::vector<float> GqaReference::turned(const float* head, const std::vector<float>& norm, uint32_t b,
+                                        uint32_t s) const {
   std::vector<double> x(head, head + head_size);
   if (!norm.empty()) {
     double squares = 0;
@@ -62,7 +63,8 @@ double GqaReference::score(const std::vector<float>& q, uint32_t b, uint32_t s, 
   double result = dot * (scale != 0 ? scale : 1 / std::sqrt(static_cast<double>(head_size)));
   if (softcap > 0) result = softcap * std::tanh(result / softcap);
   if (!bias.empty()) {
-    const size_t row = (static_cast<size_t>(bias_batch == 1 ? 0 : b) * bias_heads + (bias_heads == 1 ? 0 : head)) * seq + s;
+    const size_t row =
+        (static_cast<size_t>(bias_batch == 1 ? 0 : b) * bias_heads + (bias_heads == 1 ? 0 : head)) * seq + s;
     result += bias[row * bias_total + j];
   }
   return result;
@@ -84,7 +86,9 @@ void GqaReference::attend(uint32_t b, uint32_t s, uint32_t head, float* out) con
   if (top == -INFINITY) scores.clear();
   for (size_t i = 0; i < scores.size(); ++i) {
     const double w = std::exp(scores[i] - top);
-    const float* v = &value_cache[(static_cast<size_t>(b * kv_heads + head / (heads / kv_heads)) * capacity + first + i) * head_size];
+    const float* v =
+        &value_cache[(static_cast<size_t>(b * kv_heads + head / (heads / kv_heads)) * capacity + first + i) *
+                     head_size];
     for (uint32_t d = 0; d < head_size; ++d) sum[d] += w * v[d];
     weights += w;
   }
@@ -98,7 +102,8 @@ std::vector<float> GqaReference::run() {
   std::vector<float> output(static_cast<size_t>(batch) * seq * heads * head_size);
   for (uint32_t b = 0; b < batch; ++b) {
     for (uint32_t s = 0; s < seq; ++s) {
-      for (uint32_t h = 0; h < heads; ++h) attend(b, s, h, &output[(static_cast<size_t>(b * seq + s) * heads + h) * head_size]);
+      for (uint32_t h = 0; h < heads; ++h)
+        attend(b, s, h, &output[(static_cast<size_t>(b * seq + s) * heads + h) * head_size]);
     }
   }
   return output;

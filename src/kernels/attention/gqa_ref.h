@@ -15,17 +15,17 @@ struct GqaReference {
   std::vector<float> cos, sin;                // (rows, rotary_half)
   uint32_t rotary_half = 0;                   // 0: no rotation
   bool interleaved = false;
-  std::vector<int32_t> positions;             // optional (B, S)
-  std::vector<float> bias;                    // optional (bias_batch, bias_heads, S, bias_total)
+  std::vector<int32_t> positions;  // optional (B, S)
+  std::vector<float> bias;         // optional (bias_batch, bias_heads, S, bias_total)
   uint32_t bias_batch = 1, bias_heads = 1, bias_total = 0;
-  std::vector<float> sink;                    // optional (Nq)
-  std::vector<float> q_norm, k_norm;          // optional (D)
+  std::vector<float> sink;            // optional (Nq)
+  std::vector<float> q_norm, k_norm;  // optional (D)
   float scale = 0, softcap = 0, epsilon = 1e-6f;
   int32_t window = -1;
   bool smooth = false;
-  bool half = false;                          // rotated queries and cached rows are rounded to float16
+  bool half = false;  // rotated queries and cached rows are rounded to float16
 
-  std::vector<float> run();                   // output (B, S, Nq, D)
+  std::vector<float> run();  // output (B, S, Nq, D)
 
  private:
   uint32_t past(uint32_t b) const;

@@ -16,28 +16,30 @@ namespace {
 
 struct Case {
   uint32_t seq = 1;
-  std::vector<uint32_t> pasts = {0};   // one per batch entry
+  std::vector<uint32_t> pasts = {0};  // one per batch entry
   uint32_t head_size = 16, kv_heads = 1, group = 1;
-  uint32_t spare = 3;                  // capacity beyond the longest sequence
+  uint32_t spare = 3;  // capacity beyond the longest sequence
   Storage storage = Storage::kF32;
   bool packed = false;
-  uint32_t rotary = 0;                 // rotary dimension
+  uint32_t rotary = 0;  // rotary dimension
   bool interleaved = false, positions = false, norm = false, bias = false, sink = false, smooth = false;
   bool bias_per_head = false;
   int32_t window = -1;
   float softcap = 0, scale = 0;
-  std::vector<int32_t> lengths = {};   // total lengths of a right-padded first prompt, instead of pasts
+  std::vector<int32_t> lengths = {};  // total lengths of a right-padded first prompt, instead of pasts
 
   uint32_t batch() const { return static_cast<uint32_t>(lengths.empty() ? pasts.size() : lengths.size()); }
 };
 
 void PrintTo(const Case& c, std::ostream* os) {
   *os << fmt::format(
-      "seq {} pasts [{}] lengths [{}] head {} kv_heads {} group {} spare {} f16 {} packed {} rotary {}{}{} norm {} bias {}{} sink {} "
+      "seq {} pasts [{}] lengths [{}] head {} kv_heads {} group {} spare {} f16 {} packed {} rotary {}{}{} norm {} "
+      "bias {}{} sink {} "
       "smooth {} window {} softcap {} scale {}",
-      c.seq, fmt::join(c.pasts, ","), fmt::join(c.lengths, ","), c.head_size, c.kv_heads, c.group, c.spare, c.storage == Storage::kF16,
-      c.packed, c.rotary, c.interleaved ? " interleaved" : "", c.positions ? " positions" : "", c.norm, c.bias,
-      c.bias_per_head ? " per head" : "", c.sink, c.smooth, c.window, c.softcap, c.scale);
+      c.seq, fmt::join(c.pasts, ","), fmt::join(c.lengths, ","), c.head_size, c.kv_heads, c.group, c.spare,
+      c.storage == Storage::kF16, c.packed, c.rotary, c.interleaved ? " interleaved" : "",
+      c.positions ? " positions" : "", c.norm, c.bias, c.bias_per_head ? " per head" : "", c.sink, c.smooth, c.window,
+      c.softcap, c.scale);
 }
 
 class Random {
@@ -165,7 +167,8 @@ void expect_close(const std::vector<float>& got, const std::vector<float>& want,
   ASSERT_EQ(got.size(), want.size());
   size_t wrong = 0;
   for (size_t i = 0; i < got.size(); ++i) {
-    const bool ok = std::isnan(want[i]) ? std::isnan(got[i]) : std::abs(got[i] - want[i]) <= tolerance * (1 + std::abs(want[i]));
+    const bool ok =
+        std::isnan(want[i]) ? std::isnan(got[i]) : std::abs(got[i] - want[i]) <= tolerance * (1 + std::abs(want[i]));
     if (!ok && wrong++ < 5) ADD_FAILURE() << what << " [" << i << "]: got " << got[i] << ", want " << want[i];
   }
   EXPECT_EQ(wrong, 0u) << what << ": of " << got.size();
@@ -196,7 +199,13 @@ std::vector<Case> lengths() {
   for (uint32_t seq : {1u, 2u, 8u, 9u, 31u, 33u, 64u, 65u}) {
     for (uint32_t past : {0u, 1u, 31u, 257u}) {
       cases.push_back({.seq = seq, .pasts = {past}, .kv_heads = 2, .group = 2});
-      cases.push_back({.seq = seq, .pasts = {past}, .head_size = 64, .group = 4, .spare = 300, .storage = Storage::kF16, .rotary = 64});
+      cases.push_back({.seq = seq,
+                       .pasts = {past},
+                       .head_size = 64,
+                       .group = 4,
+                       .spare = 300,
+                       .storage = Storage::kF16,
+                       .rotary = 64});
     }
   }
   return cases;
@@ -207,7 +216,8 @@ std::vector<Case> shapes() {
   for (uint32_t head_size : {8u, 24u, 64u, 80u, 120u, 128u, 136u, 256u}) {
     for (uint32_t seq : {1u, 13u}) {
       const Storage storage = head_size % 16 == 0 ? Storage::kF16 : Storage::kF32;
-      cases.push_back({.seq = seq, .pasts = {70}, .head_size = head_size, .kv_heads = 1, .group = 5, .storage = storage});
+      cases.push_back(
+          {.seq = seq, .pasts = {70}, .head_size = head_size, .kv_heads = 1, .group = 5, .storage = storage});
     }
   }
   for (uint32_t group : {1u, 2u, 3u, 7u, 8u, 16u, 40u}) {
@@ -250,10 +260,18 @@ std::vector<Case> batches() {
   std::vector<Case> cases;
   for (Storage storage : {Storage::kF32, Storage::kF16}) {
     cases.push_back({.pasts = {0, 40}, .kv_heads = 2, .group = 2, .storage = storage, .rotary = 16});
-    cases.push_back({.pasts = {300, 3, 90}, .kv_heads = 2, .group = 4, .storage = storage, .rotary = 16, .bias = true, .sink = true});
+    cases.push_back({.pasts = {300, 3, 90},
+                     .kv_heads = 2,
+                     .group = 4,
+                     .storage = storage,
+                     .rotary = 16,
+                     .bias = true,
+                     .sink = true});
     cases.push_back({.seq = 5, .kv_heads = 2, .group = 2, .storage = storage, .rotary = 16, .lengths = {5, 3}});
-    cases.push_back({.seq = 40, .kv_heads = 2, .group = 2, .storage = storage, .packed = true, .rotary = 16, .lengths = {1, 40}});
-    cases.push_back({.seq = 40, .kv_heads = 2, .group = 2, .storage = storage, .sink = true, .window = 5, .lengths = {7, 40}});
+    cases.push_back(
+        {.seq = 40, .kv_heads = 2, .group = 2, .storage = storage, .packed = true, .rotary = 16, .lengths = {1, 40}});
+    cases.push_back(
+        {.seq = 40, .kv_heads = 2, .group = 2, .storage = storage, .sink = true, .window = 5, .lengths = {7, 40}});
   }
   return cases;
 }

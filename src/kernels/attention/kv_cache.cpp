@@ -49,7 +49,8 @@ void plan_copy(const Tensor& from, const Tensor& to, Recorder& recorder) {
 
 void plan_kv_copy(const Tensor& past, const Tensor& cache, Recorder& recorder) {
   check("kv_copy", past, cache);
-  if (past.shape[2] > cache.shape[2]) fail("kv_copy", "a past of {} rows does not fit a cache of {}", past.shape[2], cache.shape[2]);
+  if (past.shape[2] > cache.shape[2])
+    fail("kv_copy", "a past of {} rows does not fit a cache of {}", past.shape[2], cache.shape[2]);
   plan_copy(past, cache, recorder);
 }
 

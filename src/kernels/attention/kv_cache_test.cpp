@@ -21,7 +21,8 @@ struct Case {
   uint32_t batch, heads, from_rows, to_rows, head_size;
 };
 
-constexpr Case kCases[] = {{1, 1, 1, 1, 1}, {1, 2, 3, 5, 8}, {2, 3, 5, 3, 16}, {2, 2, 31, 33, 6}, {1, 4, 33, 64, 80}, {1, 2, 0, 4, 8}};
+constexpr Case kCases[] = {{1, 1, 1, 1, 1},   {1, 2, 3, 5, 8},    {2, 3, 5, 3, 16},
+                           {2, 2, 31, 33, 6}, {1, 4, 33, 64, 80}, {1, 2, 0, 4, 8}};
 
 TEST(KvCache, CopiesTheRowsThatBothHave) {
   for (Storage storage : {Storage::kF32, Storage::kF16}) {
@@ -29,7 +30,8 @@ TEST(KvCache, CopiesTheRowsThatBothHave) {
     for (const Case& c : kCases) {
       SCOPED_TRACE(fmt::format("{} {} {} {} {}", c.batch, c.heads, c.from_rows, c.to_rows, c.head_size));
       Runner runner(test_device());
-      const std::vector<uint32_t> from_shape{c.batch, c.heads, c.from_rows, c.head_size}, to_shape{c.batch, c.heads, c.to_rows, c.head_size};
+      const std::vector<uint32_t> from_shape{c.batch, c.heads, c.from_rows, c.head_size},
+          to_shape{c.batch, c.heads, c.to_rows, c.head_size};
       const auto data = counted(from_shape);
       std::vector<float> want(size_t{c.batch} * c.heads * c.to_rows * c.head_size, -7);
       const Tensor from = runner.upload(storage, from_shape, data), to = runner.upload(storage, to_shape, want);

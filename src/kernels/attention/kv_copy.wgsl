@@ -1,4 +1,6 @@
 // to[head, row, :] = from[head, row, :] for row < rows; one thread a vector of a row.
+#include "kernels/common/flat_id.wgsl"
+
 #if VEC == 4
 alias Element = vec4<T>;
 #else
@@ -23,7 +25,7 @@ struct Params {
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
-  let index = ((id.z * n.y + id.y) * n.x + id.x) * 256u + thread;
+  let index = flat_workgroup(id, n) * 256u + thread;
   let per_head = params.rows * params.cols;
   if (index >= params.heads * per_head) { return; }
   let head = index / per_head;

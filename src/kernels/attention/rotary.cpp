@@ -38,7 +38,8 @@ RotaryParams sizes_of(const RotaryEmbeddingProblem& p) {
     r.head_size = shape[3];
     r.seq_stride = r.head_size;
     r.head_stride = r.seq * r.head_size;
-    if (p.num_heads != 0 && p.num_heads != r.heads) fail(kTag, "num_heads is {}, but the input has {} heads", p.num_heads, r.heads);
+    if (p.num_heads != 0 && p.num_heads != r.heads)
+      fail(kTag, "num_heads is {}, but the input has {} heads", p.num_heads, r.heads);
   } else if (shape.size() == 3) {
     r.seq = shape[1];
     r.heads = p.num_heads;
@@ -47,7 +48,8 @@ RotaryParams sizes_of(const RotaryEmbeddingProblem& p) {
       const uint32_t size = 2 * p.cos.last();
       r.heads = size == 0 ? 0 : shape[2] / size;
     }
-    if (r.heads == 0 || shape[2] % r.heads != 0) fail(kTag, "{} heads do not divide the last dimension of {}", r.heads, shape[2]);
+    if (r.heads == 0 || shape[2] % r.heads != 0)
+      fail(kTag, "{} heads do not divide the last dimension of {}", r.heads, shape[2]);
     r.head_size = shape[2] / r.heads;
     r.seq_stride = shape[2];
     r.head_stride = r.head_size;
@@ -75,7 +77,8 @@ void check_tables(const RotaryEmbeddingProblem& p, RotaryParams& r) {
     }
     return;
   }
-  if (p.cos.rank() != 2 || r.positions == 0) fail(kTag, "with position_ids the tables must have 2 dimensions and a row");
+  if (p.cos.rank() != 2 || r.positions == 0)
+    fail(kTag, "with position_ids the tables must have 2 dimensions and a row");
   const uint64_t ids = p.position_ids.elements();
   if (p.position_ids.storage != Storage::kI32 || (ids != 1 && ids != uint64_t{batch} * r.seq)) {
     fail(kTag, "position_ids must be 1 or {} integers, got {}", uint64_t{batch} * r.seq, ids);

@@ -1,4 +1,5 @@
 // (x, y) -> (x cos - y sin, y cos + x sin) for the pairs of the rotary dimension, the rest copied; one thread a pair.
+#include "kernels/common/flat_id.wgsl"
 
 struct Params {
   pairs: u32,        // batch * seq * heads * D / 2
@@ -36,7 +37,7 @@ fn table_row(token: u32) -> u32 {
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
-  let index = ((id.z * n.y + id.y) * n.x + id.x) * 256u + thread;
+  let index = flat_workgroup(id, n) * 256u + thread;
   if (index >= params.pairs) { return; }
   let per_head = params.head_size / 2u;
   let pair = index % per_head;

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include <cstddef>
+
 namespace sluice::kernels {
 
 std::vector<float> RotaryReference::run(const std::vector<float>& x) const {

@@ -22,8 +22,9 @@ struct Case {
 };
 
 void PrintTo(const Case& c, std::ostream* os) {
-  *os << fmt::format("batch {} seq {} heads {} head {} rotary {} head_major {} interleaved {} ids {} f16 {}", c.batch, c.seq, c.heads,
-                     c.head_size, c.rotary, c.head_major, c.interleaved, static_cast<int>(c.ids), c.storage == Storage::kF16);
+  *os << fmt::format("batch {} seq {} heads {} head {} rotary {} head_major {} interleaved {} ids {} f16 {}", c.batch,
+                     c.seq, c.heads, c.head_size, c.rotary, c.head_major, c.interleaved, static_cast<int>(c.ids),
+                     c.storage == Storage::kF16);
 }
 
 std::vector<Case> cases() {
@@ -56,14 +57,24 @@ TEST_P(RotaryTest, MatchesTheReference) {
   if (c.storage == Storage::kF16 && !test_device().caps().f16) GTEST_SKIP() << "no shader-f16";
   std::mt19937 engine(17);
   const uint32_t tokens = c.batch * c.seq, rows = c.ids == Ids::kNone ? tokens : c.seq + 9;
-  RotaryReference r{.batch = c.batch, .seq = c.seq, .heads = c.heads, .head_size = c.head_size, .rotary_half = c.rotary / 2,
-                    .head_major = c.head_major, .interleaved = c.interleaved, .cos = {}, .sin = {}, .rows = {}};
+  RotaryReference r{.batch = c.batch,
+                    .seq = c.seq,
+                    .heads = c.heads,
+                    .head_size = c.head_size,
+                    .rotary_half = c.rotary / 2,
+                    .head_major = c.head_major,
+                    .interleaved = c.interleaved,
+                    .cos = {},
+                    .sin = {},
+                    .rows = {}};
   r.cos = randoms(engine, size_t{rows} * r.rotary_half);
   r.sin = randoms(engine, size_t{rows} * r.rotary_half);
   std::vector<int32_t> ids;
   for (uint32_t t = 0; t < tokens; ++t) {
     ids.push_back(static_cast<int32_t>(engine() % rows));
-    const uint32_t row = c.ids == Ids::kOffset ? 4 + t % c.seq : c.ids == Ids::kNone ? t : static_cast<uint32_t>(ids.back());
+    const uint32_t row = c.ids == Ids::kOffset ? 4 + t % c.seq
+                         : c.ids == Ids::kNone ? t
+                                               : static_cast<uint32_t>(ids.back());
     r.rows.push_back(static_cast<int32_t>(row));
   }
   const auto x = randoms(engine, size_t{tokens} * c.heads * c.head_size);

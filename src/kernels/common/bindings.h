@@ -1,5 +1,5 @@
-// Builds a dispatch whose bindings depend on which optional tensors are there. Every tensor NAME that could be bound gives the
-// shader two numbers, HAS_NAME (0 or 1) and AT_NAME (its @binding); the uniforms are at AT_PARAMS.
+// Builds a dispatch whose bindings depend on which optional tensors are there. Every tensor NAME that could be bound
+// gives the shader two numbers, HAS_NAME (0 or 1) and AT_NAME (its @binding); the uniforms are at AT_PARAMS.
 #pragma once
 
 #include <string>

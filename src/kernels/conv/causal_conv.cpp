@@ -19,7 +19,8 @@ static_assert(sizeof(ConvParams) == 16);
 enum Step : uint32_t { kOutput, kState, kBoth };
 
 void check(const CausalConvProblem& p) {
-  if (p.x.rank() != 3 || p.weight.rank() != 3) fail(kTag, "input and weight must have 3 dimensions: only ndim 1 is supported");
+  if (p.x.rank() != 3 || p.weight.rank() != 3)
+    fail(kTag, "input and weight must have 3 dimensions: only ndim 1 is supported");
   const uint32_t batch = p.x.shape[0], channels = p.x.shape[1], width = p.weight.shape[2];
   if (p.weight.shape[0] != channels || p.weight.shape[1] != 1) {
     fail(kTag, "weight must be [{}, 1, K], got [{}]", channels, fmt::join(p.weight.shape, ", "));
@@ -29,14 +30,16 @@ void check(const CausalConvProblem& p) {
   if (p.bias && p.bias.shape != std::vector<uint32_t>{channels}) fail(kTag, "bias must have {} elements", channels);
   const std::vector<uint32_t> state{batch, channels, width - 1};
   for (const Tensor* t : {&p.past, &p.present}) {
-    if (*t && t->shape != state) fail(kTag, "states must be [{}], got [{}]", fmt::join(state, ", "), fmt::join(t->shape, ", "));
+    if (*t && t->shape != state)
+      fail(kTag, "states must be [{}], got [{}]", fmt::join(state, ", "), fmt::join(t->shape, ", "));
   }
   for (const Tensor* t : {&p.x, &p.weight, &p.bias, &p.past, &p.y, &p.present}) {
     if (*t && (t->storage != p.x.storage || (t->storage != Storage::kF32 && t->storage != Storage::kF16))) {
       fail(kTag, "all tensors must share one type, float or float16");
     }
   }
-  if (p.active && (p.active.storage != Storage::kU32 || p.active.elements() != 1)) fail(kTag, "active must be one flag");
+  if (p.active && (p.active.storage != Storage::kU32 || p.active.elements() != 1))
+    fail(kTag, "active must be one flag");
   if (p.x.elements() > UINT32_MAX) fail(kTag, "input may hold at most 2^32-1 elements, got {}", p.x.elements());
 }
 

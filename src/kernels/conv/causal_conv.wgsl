@@ -1,6 +1,8 @@
 // y[b,c,t] = act(bias[c] + sum_k w[c,k] z[b,c,t+k]), z = past then x; present = the last K-1 columns of z.
 // STEP_OUTPUT: one thread an output. STEP_STATE: one thread a channel, which keeps its state in registers so that present may be
 // past. STEP_BOTH: the same thread does both, for one new column.
+#include "kernels/common/flat_id.wgsl"
+
 const STEP_OUTPUT = 0u;
 const STEP_STATE = 1u;
 const STEP_BOTH = 2u;
@@ -73,7 +75,7 @@ fn update_state(channel: u32) {
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
-  let index = ((id.z * n.y + id.y) * n.x + id.x) * 256u + thread;
+  let index = flat_workgroup(id, n) * 256u + thread;
 #if STEP == 0
   if (index < params.all * params.seq) { output(index / params.seq, index % params.seq); }
 #else

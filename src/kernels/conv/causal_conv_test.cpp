@@ -23,8 +23,9 @@ struct Case {
 };
 
 void PrintTo(const Case& c, std::ostream* os) {
-  *os << fmt::format("batch {} channels {} seq {} width {} state {} bias {} silu {} active {} f16 {}", c.batch, c.channels, c.seq,
-                     c.width, static_cast<int>(c.state), c.bias, c.silu, c.active, c.storage == Storage::kF16);
+  *os << fmt::format("batch {} channels {} seq {} width {} state {} bias {} silu {} active {} f16 {}", c.batch,
+                     c.channels, c.seq, c.width, static_cast<int>(c.state), c.bias, c.silu, c.active,
+                     c.storage == Storage::kF16);
 }
 
 std::vector<Case> cases() {
@@ -35,8 +36,8 @@ std::vector<Case> cases() {
     for (uint32_t seq : {1u, 2u, 3u, 4u, 15u, 33u}) {
       for (State state : {State::kNone, State::kNew, State::kSeparate, State::kInPlace}) {
         ++i;
-        result.push_back({1 + i % 2, i % 3 == 0 ? 300u : 5u, seq, width, state, i % 4 < 2, i % 5 < 2, static_cast<int>(i % 3) - 1,
-                          i % 7 < 3 ? Storage::kF16 : Storage::kF32});
+        result.push_back({1 + i % 2, i % 3 == 0 ? 300u : 5u, seq, width, state, i % 4 < 2, i % 5 < 2,
+                          static_cast<int>(i % 3) - 1, i % 7 < 3 ? Storage::kF16 : Storage::kF32});
       }
     }
   }
@@ -74,7 +75,8 @@ TEST_P(CausalConvTest, MatchesTheReference) {
   if (c.width > 1 && c.state >= State::kSeparate) p.past = runner.upload(c.storage, state, randoms(engine, carried));
   const std::vector<float> untouched(carried, 7);
   if (c.width > 1 && c.state == State::kInPlace) p.present = p.past;
-  if (c.width > 1 && (c.state == State::kSeparate || c.state == State::kNew)) p.present = runner.upload(c.storage, state, untouched);
+  if (c.width > 1 && (c.state == State::kSeparate || c.state == State::kNew))
+    p.present = runner.upload(c.storage, state, untouched);
   if (c.active >= 0) {
     p.active = runner.upload({1}, std::vector<int32_t>{c.active});
     p.active.storage = Storage::kU32;
@@ -82,8 +84,17 @@ TEST_P(CausalConvTest, MatchesTheReference) {
   if (c.silu) p.activation = ConvActivation::kSilu;
 
   const auto values = [&](const Tensor& t) { return t ? runner.read_floats(t) : std::vector<float>{}; };
-  CausalConvReference r{.batch = c.batch, .channels = c.channels, .seq = c.seq, .width = c.width, .silu = c.silu, .x = values(p.x),
-                        .weight = values(p.weight), .bias = values(p.bias), .past = values(p.past), .y = {}, .present = {}};
+  CausalConvReference r{.batch = c.batch,
+                        .channels = c.channels,
+                        .seq = c.seq,
+                        .width = c.width,
+                        .silu = c.silu,
+                        .x = values(p.x),
+                        .weight = values(p.weight),
+                        .bias = values(p.bias),
+                        .past = values(p.past),
+                        .y = {},
+                        .present = {}};
   r.run();
   plan_causal_conv(p, runner.recorder());
   runner.run();
@@ -91,14 +102,23 @@ TEST_P(CausalConvTest, MatchesTheReference) {
   expect_close(runner.read_floats(p.y), r.y, tolerance, "y");
   if (!p.present) return;
   const bool kept = c.active == 0;
-  expect_close(runner.read_floats(p.present), !kept ? r.present : c.state == State::kInPlace ? r.past : untouched, 0, "present");
+  expect_close(runner.read_floats(p.present),
+               !kept                        ? r.present
+               : c.state == State::kInPlace ? r.past
+                                            : untouched,
+               0, "present");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CausalConvTest, ::testing::ValuesIn(cases()));
 
 TEST(CausalConv, RefusesWhatDoesNotAgree) {
-  const CausalConvProblem good{.x = {1, Storage::kF32, {2, 3, 4}}, .weight = {2, Storage::kF32, {3, 1, 3}}, .bias = {}, .past = {},
-                               .y = {3, Storage::kF32, {2, 3, 4}}, .present = {4, Storage::kF32, {2, 3, 2}}, .active = {}};
+  const CausalConvProblem good{.x = {1, Storage::kF32, {2, 3, 4}},
+                               .weight = {2, Storage::kF32, {3, 1, 3}},
+                               .bias = {},
+                               .past = {},
+                               .y = {3, Storage::kF32, {2, 3, 4}},
+                               .present = {4, Storage::kF32, {2, 3, 2}},
+                               .active = {}};
   const auto refuses = [&](auto&& change) {
     auto p = good;
     change(p);

@@ -91,8 +91,11 @@ fn pow_i(a: I, b: I) -> I {
 }
 
 // The remainder with the divisor's sign.
+// SPIR-V leaves the remainder of negative operands open, and drivers use that: it is computed from the quotient.
+fn rem_i(a: I, b: I) -> I { return select(a - (a / b) * b, I(0), b == I(0)); }
+
 fn mod_i(a: I, b: I) -> I {
-  let r = a % b;
+  let r = rem_i(a, b);
   return select(r, r + b, (r != I(0)) & ((r < I(0)) != (b < I(0))));
 }
 
@@ -101,4 +104,10 @@ fn fmod_f(a: F, b: F) -> F {
   let big = bitcast<U>(b) << U(1u) == U(0xff000000u);
   let finite = (bitcast<U>(a) & U(0x7fffffffu)) < U(0x7f800000u);
   return select(a % b, a, big & finite);
+}
+
+// max(a, 0) that keeps NaN: by its bits, since a driver may turn a comparison and select into a maximum that drops it.
+fn relu_f(a: F) -> F {
+  let bits = bitcast<U>(a);
+  return select(a, F(0.0), (bits > U(0x7fffffffu)) & (bits <= U(0xff800000u)));
 }

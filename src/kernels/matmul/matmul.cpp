@@ -29,7 +29,8 @@ struct BatchDim {
 };
 
 // Element strides of `shape`, aligned to `target` from the right, 0 where it broadcasts. Throws if it does not.
-std::vector<uint32_t> broadcast_strides(const std::vector<uint32_t>& shape, const std::vector<uint32_t>& target, const char* what) {
+std::vector<uint32_t> broadcast_strides(const std::vector<uint32_t>& shape, const std::vector<uint32_t>& target,
+                                        const char* what) {
   if (shape.size() > target.size()) {
     fail(kTag, "{} has {} dimensions, more than the {} of its target", what, shape.size(), target.size());
   }
@@ -37,7 +38,8 @@ std::vector<uint32_t> broadcast_strides(const std::vector<uint32_t>& shape, cons
   uint32_t stride = 1;
   for (size_t i = 0; i < shape.size(); ++i) {
     const uint32_t size = shape[shape.size() - 1 - i], wanted = target[target.size() - 1 - i];
-    if (size != wanted && size != 1) fail(kTag, "{} does not broadcast: a dimension of {} against {}", what, size, wanted);
+    if (size != wanted && size != 1)
+      fail(kTag, "{} does not broadcast: a dimension of {} against {}", what, size, wanted);
     if (size != 1) strides[target.size() - 1 - i] = stride;
     stride *= size;
   }
@@ -48,7 +50,8 @@ std::vector<uint32_t> batch_shape(const Tensor& t) { return {t.shape.begin(), t.
 
 void check(const MatMulProblem& p) {
   for (const auto& [tensor, what] : {std::pair{&p.a, "A"}, {&p.b, "B"}, {&p.c, "C"}, {&p.y, "Y"}}) {
-    if (*tensor && !is_float(tensor->storage)) fail(kTag, "{} must be f32 or f16, got {}", what, wgsl_type(tensor->storage));
+    if (*tensor && !is_float(tensor->storage))
+      fail(kTag, "{} must be f32 or f16, got {}", what, wgsl_type(tensor->storage));
   }
   for (const auto& [tensor, what] : {std::pair{&p.a, "A"}, {&p.b, "B"}, {&p.y, "Y"}}) {
     if (tensor->rank() < 2) fail(kTag, "{} must have at least 2 dimensions, got {}", what, tensor->rank());
@@ -83,7 +86,8 @@ std::vector<BatchDim> batch_dims(const MatMulProblem& p, Params& q) {
   const std::vector<uint32_t> target = batch_shape(p.y);
   const std::vector<uint32_t> a = broadcast_strides(batch_shape(p.a), target, "the batch of A");
   const std::vector<uint32_t> b = broadcast_strides(batch_shape(p.b), target, "the batch of B");
-  const std::vector<uint32_t> c = p.c ? broadcast_strides(p.c.shape, p.y.shape, "C") : std::vector<uint32_t>(p.y.rank(), 0);
+  const std::vector<uint32_t> c =
+      p.c ? broadcast_strides(p.c.shape, p.y.shape, "C") : std::vector<uint32_t>(p.y.rank(), 0);
   q.c_row = c[c.size() - 2];
   q.c_column = c[c.size() - 1];
   std::vector<BatchDim> dims;
@@ -99,7 +103,8 @@ std::vector<BatchDim> batch_dims(const MatMulProblem& p, Params& q) {
     }
     dims.push_back(dim);
   }
-  if (dims.size() > kBatchDims) fail(kTag, "the batch broadcasts in {} separate dimensions, the limit is {}", dims.size(), kBatchDims);
+  if (dims.size() > kBatchDims)
+    fail(kTag, "the batch broadcasts in {} separate dimensions, the limit is {}", dims.size(), kBatchDims);
   return dims;
 }
 
@@ -133,7 +138,8 @@ Params make_params(const MatMulProblem& p) {
 
 MatMulVariant choose(const MatMulProblem& p, uint32_t m) {
   if (p.variant == MatMulVariant::kAuto) return m <= kGemvRows ? MatMulVariant::kGemv : MatMulVariant::kGemm;
-  if (p.variant == MatMulVariant::kGemv && m > kGemvRows) fail(kTag, "the gemv kernel takes up to {} rows, got {}", kGemvRows, m);
+  if (p.variant == MatMulVariant::kGemv && m > kGemvRows)
+    fail(kTag, "the gemv kernel takes up to {} rows, got {}", kGemvRows, m);
   return p.variant;
 }
 
@@ -147,12 +153,9 @@ void plan_matmul(const MatMulProblem& p, Recorder& recorder) {
   const bool gemv = choose(p, q.m) == MatMulVariant::kGemv;
   d.name = gemv ? "matmul/gemv" : "matmul/gemm";
   d.shader.file = gemv ? "kernels/matmul/matmul_gemv.wgsl" : "kernels/matmul/matmul_gemm.wgsl";
-  d.shader.defines = {{"A", wgsl_type(p.a.storage)},
-                      {"B", wgsl_type(p.b.storage)},
-                      {"C", p.c ? wgsl_type(p.c.storage) : "f32"},
-                      {"Y", wgsl_type(p.y.storage)},
-                      {"HAS_C", p.c ? 1u : 0u},
-                      {"TRANS_B", p.trans_b ? 1u : 0u}};
+  d.shader.defines = {
+      {"A", wgsl_type(p.a.storage)}, {"B", wgsl_type(p.b.storage)}, {"C", p.c ? wgsl_type(p.c.storage) : "f32"},
+      {"Y", wgsl_type(p.y.storage)}, {"HAS_C", p.c ? 1u : 0u},      {"TRANS_B", p.trans_b ? 1u : 0u}};
   const uint32_t columns = gemv ? (p.trans_b ? 8 : 32) : kTileColumns;
   const uint32_t rows = gemv ? std::bit_ceil(q.m) : q.m <= 32 ? 32 : 64;
   if (gemv) {

@@ -1,5 +1,6 @@
-// y = alpha * op(a) * op(b) + beta * c for up to ROWS rows. A workgroup owns COLUMNS columns; WG / COLUMNS invocations share one
-// and stride over K. Neighbouring invocations read neighbouring elements of b: along columns, or along K if b is transposed.
+// y = alpha * op(a) * op(b) + beta * c for up to ROWS rows. A workgroup owns COLUMNS columns; WG / COLUMNS invocations
+// share one and stride over K. Neighbouring invocations read neighbouring elements of b: along columns, or along K if b
+// is transposed.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/matmul/matmul_common.wgsl"
 

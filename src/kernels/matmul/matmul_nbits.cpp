@@ -35,8 +35,8 @@ void check_weights(const MatMulNBitsProblem& p) {
   const uint64_t bytes = blocks * p.block_size * p.bits / 8;
   if (p.b.storage != Storage::kBytes) fail(kTag, "B must be uint8, got {}", wgsl_type(p.b.storage));
   if (p.b.elements() != bytes) {
-    fail(kTag, "B must hold {} bytes (N {}, K {}, {} bits, blocks of {}), got {}", bytes, p.n, p.k, p.bits, p.block_size,
-         p.b.elements());
+    fail(kTag, "B must hold {} bytes (N {}, K {}, {} bits, blocks of {}), got {}", bytes, p.n, p.k, p.bits,
+         p.block_size, p.b.elements());
   }
   check_float(p.scales, "scales");
   if (p.scales.elements() != blocks) fail(kTag, "scales must hold {} elements, got {}", blocks, p.scales.elements());
@@ -69,9 +69,11 @@ void check_activations(const MatMulNBitsProblem& p) {
 }
 
 MatMulNBitsVariant choose(const MatMulNBitsProblem& p, uint64_t m) {
-  const MatMulNBitsVariant variant =
-      p.variant != MatMulNBitsVariant::kAuto ? p.variant : m <= kGemvRows ? MatMulNBitsVariant::kGemv : MatMulNBitsVariant::kGemm;
-  if (variant == MatMulNBitsVariant::kGemv && m > kGemvRows) fail(kTag, "the gemv kernel takes up to {} rows, got {}", kGemvRows, m);
+  const MatMulNBitsVariant variant = p.variant != MatMulNBitsVariant::kAuto ? p.variant
+                                     : m <= kGemvRows                       ? MatMulNBitsVariant::kGemv
+                                                                            : MatMulNBitsVariant::kGemm;
+  if (variant == MatMulNBitsVariant::kGemv && m > kGemvRows)
+    fail(kTag, "the gemv kernel takes up to {} rows, got {}", kGemvRows, m);
   return variant;
 }
 
@@ -97,7 +99,9 @@ void plan_gemv(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch 
   const TeamShape team = team_shape(layout.units, recorder.caps());
   d.name = "matmul_nbits/gemv";
   d.shader.file = "kernels/matmul/matmul_nbits_gemv.wgsl";
-  const Defines more = {{"ROWS", std::bit_ceil(m)}, {"WG", team.workgroup}, {"LANES", team.lanes},
+  const Defines more = {{"ROWS", std::bit_ceil(m)},
+                        {"WG", team.workgroup},
+                        {"LANES", team.lanes},
                         {"SUBGROUPS", team.subgroups ? 1u : 0u}};
   d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
   d.set_uniforms(Params{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, 0, 0});

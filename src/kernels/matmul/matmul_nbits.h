@@ -10,8 +10,9 @@ namespace sluice::kernels {
 // Which kernel runs; kAuto leaves the choice to the planner. Tests and benchmarks force one.
 enum class MatMulNBitsVariant : uint8_t { kAuto, kGemv, kGemm };
 
-// B holds, for each of the n outputs, ceil(k / block_size) blocks of block_size values, low bits first; the last block is padded.
-// value = (q - zero_point) * scale. Accumulation and products are f32, which satisfies every accuracy_level (it is a minimum).
+// B holds, for each of the n outputs, ceil(k / block_size) blocks of block_size values, low bits first; the last block
+// is padded. value = (q - zero_point) * scale. Accumulation and products are f32, which satisfies every accuracy_level
+// (it is a minimum).
 struct MatMulNBitsProblem {
   Tensor a;            // (..., k) f32 or f16
   Tensor b;            // kBytes (n, blocks, block_size * bits / 8)
@@ -21,13 +22,14 @@ struct MatMulNBitsProblem {
   Tensor residual;     // optional: like y, added to it; not the slot of y
   Tensor y;            // (..., n) f32 or f16
   uint32_t n = 0, k = 0;
-  uint32_t bits = 4;         // 2, 4, 8
-  uint32_t block_size = 32;  // 16, 32, 64, 128, 256
+  uint32_t bits = 4;            // 2, 4, 8
+  uint32_t block_size = 32;     // 16, 32, 64, 128, 256
   uint32_t accuracy_level = 0;  // 0..4
   MatMulNBitsVariant variant = MatMulNBitsVariant::kAuto;
 };
 
-// Throws Error("matmul_nbits") for shapes, types or attributes outside the above. An empty y records nothing; k of 0 is refused.
+// Throws Error("matmul_nbits") for shapes, types or attributes outside the above. An empty y records nothing; k of 0 is
+// refused.
 void plan_matmul_nbits(const MatMulNBitsProblem& problem, Recorder& recorder);
 
 }  // namespace sluice::kernels

@@ -1,5 +1,6 @@
-// y[m, n] = sum_k a[m, k] * (q[n, k] - zero[n, k / BLOCK]) * scale[n, k / BLOCK] (+ bias[n]) (+ residual[m, n]), up to ROWS rows m.
-// A team of LANES invocations owns two columns n and strides over K, so that each weight is read once for all rows.
+// y[m, n] = sum_k a[m, k] * (q[n, k] - zero[n, k / BLOCK]) * scale[n, k / BLOCK] (+ bias[n]) (+ residual[m, n]), up to
+// ROWS rows m. A team of LANES invocations owns two columns n and strides over K, so that each weight is read once for
+// all rows.
 struct Params {
   m: u32,
   rows: u32,  // n

@@ -29,8 +29,8 @@ float element(const HostTensor& t, std::vector<uint32_t> index, uint32_t row, ui
 
 }  // namespace
 
-std::vector<float> matmul_nbits_reference(const std::vector<float>& a, const NBitsData& w, const std::vector<float>& bias,
-                                          const std::vector<float>& residual) {
+std::vector<float> matmul_nbits_reference(const std::vector<float>& a, const NBitsData& w,
+                                          const std::vector<float>& bias, const std::vector<float>& residual) {
   const size_t m = a.size() / w.k;
   std::vector<float> y(m * w.rows);
   for (uint32_t n = 0; n < w.rows; ++n) {
@@ -46,8 +46,8 @@ std::vector<float> matmul_nbits_reference(const std::vector<float>& a, const NBi
   return y;
 }
 
-void matmul_reference(const HostTensor& a, const HostTensor& b, const HostTensor& c, bool trans_a, bool trans_b, float alpha,
-                      float beta, HostTensor& y) {
+void matmul_reference(const HostTensor& a, const HostTensor& b, const HostTensor& c, bool trans_a, bool trans_b,
+                      float alpha, float beta, HostTensor& y) {
   const size_t rank = y.shape.size();
   const uint32_t depth = trans_a ? a.shape[a.shape.size() - 2] : a.shape.back();
   y.values.clear();

@@ -10,8 +10,8 @@
 namespace sluice::kernels {
 
 // y (m, n) = a (m, k) * weights^T + bias + residual; the last two may be empty.
-std::vector<float> matmul_nbits_reference(const std::vector<float>& a, const NBitsData& weights, const std::vector<float>& bias,
-                                          const std::vector<float>& residual);
+std::vector<float> matmul_nbits_reference(const std::vector<float>& a, const NBitsData& weights,
+                                          const std::vector<float>& bias, const std::vector<float>& residual);
 
 struct HostTensor {
   std::vector<uint32_t> shape;
@@ -19,7 +19,7 @@ struct HostTensor {
 };
 
 // y = alpha * op(a) * op(b) + beta * c with numpy broadcasting; c may have no values. y.shape must be set.
-void matmul_reference(const HostTensor& a, const HostTensor& b, const HostTensor& c, bool trans_a, bool trans_b, float alpha,
-                      float beta, HostTensor& y);
+void matmul_reference(const HostTensor& a, const HostTensor& b, const HostTensor& c, bool trans_a, bool trans_b,
+                      float alpha, float beta, HostTensor& y);
 
 }  // namespace sluice::kernels

@@ -20,9 +20,10 @@ struct Case {
   MatMulVariant variant = MatMulVariant::kAuto;
 
   std::string text() const {
-    return fmt::format("a [{}] b [{}] c [{}] y [{}] trans {} {} alpha {} beta {} {} {} variant {}", fmt::join(a, ","), fmt::join(b, ","),
-                       has_c ? fmt::format("{}", fmt::join(c, ",")) : "none", fmt::join(y, ","), trans_a, trans_b, alpha, beta,
-                       wgsl_type(a_storage), wgsl_type(b_storage), static_cast<int>(variant));
+    return fmt::format("a [{}] b [{}] c [{}] y [{}] trans {} {} alpha {} beta {} {} {} variant {}", fmt::join(a, ","),
+                       fmt::join(b, ","), has_c ? fmt::format("{}", fmt::join(c, ",")) : "none", fmt::join(y, ","),
+                       trans_a, trans_b, alpha, beta, wgsl_type(a_storage), wgsl_type(b_storage),
+                       static_cast<int>(variant));
   }
 };
 
@@ -110,6 +111,11 @@ TEST(MatMul, StoragesAndVariants) {
       }
     }
   }
+}
+
+TEST(MatMul, EmptySumIsZero) {
+  check({{3, 0}, {0, 5}, {5}, {3, 5}, true}, 300);
+  check({{30, 0}, {0, 5}, {}, {30, 5}}, 301);
 }
 
 TEST(MatMul, EmptyRecordsNothing) {

@@ -1,8 +1,9 @@
-// Rows of weights, value = (q - zero) * scale, quantised in blocks along the row with low bits first, or plain floats (BITS 0).
-// The includer defines: BITS 0, 2, 4, 8; BLOCK, 0 for one block a row; UNIT, words loaded at a time, all of one block (floats:
-// 1 or 4); ALIGNED 0 if rows do not start at whole words (UNIT is then 1); ZP 0 none, 1 packed by row, 2 floats, 3 packed over
-// the rows of an expert; W, S, Z, B types of float weights, scales, float zero points, bias. Its params hold row_pitch (units of
-// a row; bytes if not ALIGNED), blocks (scales of a row), zero_pitch (bytes of a row's or an expert's zero points), rows.
+// Rows of weights, value = (q - zero) * scale, quantised in blocks along the row with low bits first, or plain floats
+// (BITS 0). The includer defines: BITS 0, 2, 4, 8; BLOCK, 0 for one block a row; UNIT, words loaded at a time, all of
+// one block (floats: 1 or 4); ALIGNED 0 if rows do not start at whole words (UNIT is then 1); ZP 0 none, 1 packed by
+// row, 2 floats, 3 packed over the rows of an expert; W, S, Z, B types of float weights, scales, float zero points,
+// bias. Its params hold row_pitch (units of a row; bytes if not ALIGNED), blocks (scales of a row), zero_pitch (bytes
+// of a row's or an expert's zero points), rows.
 #if BITS == 0
 #if UNIT == 4
 @group(0) @binding(1) var<storage, read> weights: array<vec4<W>>;

@@ -18,7 +18,9 @@ namespace sluice::kernels {
 
 using Random = std::mt19937;
 
-inline float round_to(Storage storage, float v) { return storage == Storage::kF16 ? half_to_float(float_to_half(v)) : v; }
+inline float round_to(Storage storage, float v) {
+  return storage == Storage::kF16 ? half_to_float(float_to_half(v)) : v;
+}
 
 inline std::vector<float> random_floats(Random& random, size_t count, Storage storage, float scale = 1) {
   std::uniform_real_distribution<float> draw(-scale, scale);
@@ -84,13 +86,15 @@ inline std::vector<Storage> float_storages() {
   return {Storage::kF32};
 }
 
-inline void expect_close(const std::vector<float>& actual, const std::vector<float>& expected, Storage storage, const std::string& what) {
+inline void expect_close(const std::vector<float>& actual, const std::vector<float>& expected, Storage storage,
+                         const std::string& what) {
   ASSERT_EQ(actual.size(), expected.size()) << what;
   float largest = 1e-3f;
   for (const float v : expected) largest = std::max(largest, std::abs(v));
   const float limit = (storage == Storage::kF16 ? 2e-3f : 1e-4f) * largest;
   for (size_t i = 0; i < expected.size(); ++i) {
-    ASSERT_LE(std::abs(actual[i] - expected[i]), limit) << what << " at " << i << ": " << actual[i] << " for " << expected[i];
+    ASSERT_LE(std::abs(actual[i] - expected[i]), limit)
+        << what << " at " << i << ": " << actual[i] << " for " << expected[i];
   }
 }
 

@@ -1,4 +1,5 @@
-// How a kernel reads rows of quantised (or float) weights: the planner's side of nbits.wgsl, shared by MatMulNBits and QMoE.
+// How a kernel reads rows of quantised (or float) weights: the planner's side of nbits.wgsl, shared by MatMulNBits and
+// QMoE.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +12,8 @@ namespace sluice::kernels {
 struct NBitsWeights {
   Tensor weights, scales, zero_points, bias;  // the last three optional; bindings 1 to 4
   uint32_t rows = 0, k = 0;
-  uint32_t bits = 4;        // 0, 2, 4, 8
-  uint32_t block_size = 0;  // 0: one block a row
+  uint32_t bits = 4;                   // 0, 2, 4, 8
+  uint32_t block_size = 0;             // 0: one block a row
   bool zero_points_by_matrix = false;  // packed over the rows of a matrix instead of the blocks of a row
 };
 

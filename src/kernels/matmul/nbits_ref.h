@@ -7,11 +7,12 @@
 
 namespace sluice::kernels {
 
-// Host data of NBitsWeights (nbits_plan.h); q holds one value an element and zero_points one a block, before any packing.
+// Host data of NBitsWeights (nbits_plan.h); q holds one value an element and zero_points one a block, before any
+// packing.
 struct NBitsData {
   uint32_t matrices = 1, rows = 0, k = 0;
-  uint32_t bits = 4;        // 0: `floats` instead of q
-  uint32_t block_size = 0;  // 0: one block a row
+  uint32_t bits = 4;                    // 0: `floats` instead of q
+  uint32_t block_size = 0;              // 0: one block a row
   std::vector<uint8_t> q, zero_points;  // zero_points may be empty
   std::vector<float> scales, float_zero_points, floats;
 
@@ -19,7 +20,25 @@ struct NBitsData {
   float value(uint32_t matrix, uint32_t row, uint32_t k) const;
 };
 
+inline float NBitsData::value(uint32_t matrix, uint32_t row, uint32_t column) const {
+  const uint64_t line = uint64_t{matrix} * rows + row;
+  if (bits == 0) return floats[line * k + column];
+  const uint64_t block = line * blocks() + (block_size == 0 ? 0 : column / block_size);
+  float zero = static_cast<float>(1u << (bits - 1));
+  if (!zero_points.empty()) zero = zero_points[block];
+  if (!float_zero_points.empty()) zero = float_zero_points[block];
+  return (static_cast<float>(q[line * k + column]) - zero) * scales[block];
+}
+
 // Packs each run of `run` values by itself, low bits first, and pads it with zeros to `run_bytes`.
-std::vector<uint8_t> pack_bits(const std::vector<uint8_t>& values, uint32_t bits, uint32_t run, uint32_t run_bytes);
+inline std::vector<uint8_t> pack_bits(const std::vector<uint8_t>& values, uint32_t bits, uint32_t run,
+                                      uint32_t run_bytes) {
+  std::vector<uint8_t> packed(values.size() / run * run_bytes, 0);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint64_t bit = i % run * bits;
+    packed[i / run * run_bytes + bit / 8] |= static_cast<uint8_t>(values[i] << (bit % 8));
+  }
+  return packed;
+}
 
 }  // namespace sluice::kernels

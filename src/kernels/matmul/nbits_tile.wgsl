@@ -1,5 +1,5 @@
-// Fills b_tile (tile.wgsl) with 64 dequantised weight rows, STEP values from k on. The includer defines weight_row(column),
-// the row of a tile column, or NO_ROW.
+// Fills b_tile (tile.wgsl) with 64 dequantised weight rows, STEP values from k on. The includer defines
+// weight_row(column), the row of a tile column, or NO_ROW.
 #include "kernels/matmul/nbits.wgsl"
 
 const NO_ROW: u32 = 0xffffffffu;

@@ -1,5 +1,6 @@
-// A tile of TM rows by 64 columns of a matrix product, by 128 invocations: each holds TM / 8 rows and 4 columns in registers.
-// Both operands lie in workgroup memory as quads along K, rows padded to an odd number of quads against bank conflicts.
+// A tile of TM rows by 64 columns of a matrix product, by 128 invocations: each holds TM / 8 rows and 4 columns in
+// registers. Both operands lie in workgroup memory as quads along K, rows padded to an odd number of quads against bank
+// conflicts.
 const WG: u32 = 128u;
 const TN: u32 = 64u;
 const QUADS: u32 = 4u;       // of K in a step

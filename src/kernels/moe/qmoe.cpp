@@ -23,7 +23,8 @@ void check_count(const Tensor& tensor, uint64_t count, const std::string& what) 
 
 void check_attributes(const QMoEProblem& p) {
   if (p.use_sparse_mixer) fail(kTag, "use_sparse_mixer is not supported");
-  if (p.bits != 0 && p.bits != 2 && p.bits != 4 && p.bits != 8) fail(kTag, "expert_weight_bits must be 2, 4 or 8, got {}", p.bits);
+  if (p.bits != 0 && p.bits != 2 && p.bits != 4 && p.bits != 8)
+    fail(kTag, "expert_weight_bits must be 2, 4 or 8, got {}", p.bits);
   if (p.block_size != 0 && (p.block_size < 16 || !std::has_single_bit(p.block_size))) {
     fail(kTag, "block_size must be 0 or a power of two from 16 on, got {}", p.block_size);
   }
@@ -35,7 +36,8 @@ void check_attributes(const QMoEProblem& p) {
   if (swiglu && p.swiglu_fusion == 0 && !p.fc3.weights) fail(kTag, "swiglu with swiglu_fusion 0 needs fc3");
 }
 
-void check_quantisation(const QMoEProblem& p, const QMoEProblem::Expert& e, const std::string& name, uint64_t rows, uint32_t columns) {
+void check_quantisation(const QMoEProblem& p, const QMoEProblem::Expert& e, const std::string& name, uint64_t rows,
+                        uint32_t columns) {
   if (!e.scales) fail(kTag, "{}_scales is missing", name);
   if (p.block_size != 0 && columns % p.block_size != 0) {
     fail(kTag, "block_size {} must divide the row length {} of {}", p.block_size, columns, name);
@@ -50,7 +52,8 @@ void check_quantisation(const QMoEProblem& p, const QMoEProblem::Expert& e, cons
   check_count(e.zero_points, experts * bytes, name + "_zero_points");
 }
 
-void check_expert(const QMoEProblem& p, const QMoEProblem::Expert& e, const std::string& name, uint64_t rows, uint32_t columns) {
+void check_expert(const QMoEProblem& p, const QMoEProblem::Expert& e, const std::string& name, uint64_t rows,
+                  uint32_t columns) {
   const uint64_t experts = p.router.last();
   if (p.bits == 0) {
     check_float(e.weights, name + "_experts_weights");
@@ -117,8 +120,22 @@ QMoEParams qmoe_params(const QMoEProblem& p, const QMoESizes& s, const NBitsWeig
   const NBitsLayout layout = nbits_layout(weights);
   // The shader's min and clamp need a finite number.
   const float limit = std::min(p.swiglu_limit, std::numeric_limits<float>::max());
-  return {s.tokens, 0, s.experts, p.k, s.inner, s.hidden, weights.rows, weights.k, layout.row_pitch, layout.blocks,
-          layout.zero_pitch, 0, 0, p.activation_alpha, p.activation_beta, limit};
+  return {s.tokens,
+          0,
+          s.experts,
+          p.k,
+          s.inner,
+          s.hidden,
+          weights.rows,
+          weights.k,
+          layout.row_pitch,
+          layout.blocks,
+          layout.zero_pitch,
+          0,
+          0,
+          p.activation_alpha,
+          p.activation_beta,
+          limit};
 }
 
 void append_activation_defines(const QMoEProblem& p, uint32_t fused, QMoEStage stage, Defines& defines) {
@@ -147,7 +164,8 @@ void plan_qmoe(const QMoEProblem& p, Recorder& recorder) {
   check_attributes(p);
   const QMoESizes sizes = check_tensors(p);
   if (sizes.tokens == 0) return;
-  const bool decode = p.variant == QMoEVariant::kAuto ? sizes.tokens <= kDecodeTokens : p.variant == QMoEVariant::kDecode;
+  const bool decode =
+      p.variant == QMoEVariant::kAuto ? sizes.tokens <= kDecodeTokens : p.variant == QMoEVariant::kDecode;
   decode ? plan_qmoe_decode(p, sizes, recorder) : plan_qmoe_prefill(p, sizes, recorder);
 }
 

@@ -1,4 +1,5 @@
-// QMoE and MoE (com.microsoft): a router picks k experts for each token; y = sum over them of weight * fc2(activation(fc1(x))).
+// QMoE and MoE (com.microsoft): a router picks k experts for each token; y = sum over them of weight *
+// fc2(activation(fc1(x))).
 #pragma once
 
 #include <cstdint>
@@ -9,18 +10,20 @@
 namespace sluice::kernels {
 
 enum class MoeActivation : uint8_t { kRelu, kGelu, kSilu, kSwiglu, kIdentity };
-// kDecode: two dispatches (three with fc3) that read each chosen expert once per token. kPrefill: tokens sorted by expert, tiles.
+// kDecode: two dispatches (three with fc3) that read each chosen expert once per token. kPrefill: tokens sorted by
+// expert, tiles.
 enum class QMoEVariant : uint8_t { kAuto, kDecode, kPrefill };
 
-// T tokens, H hidden size, I inner size, E experts, F = 2 if swiglu_fusion != 0 else 1. Quantised rows run along the last
-// dimension, low bits first; value = (q - zero_point) * scale, where an absent zero point is 2^(bits - 1).
-// Floats are f32 or f16, each tensor of its own.
+// T tokens, H hidden size, I inner size, E experts, F = 2 if swiglu_fusion != 0 else 1. Quantised rows run along the
+// last dimension, low bits first; value = (q - zero_point) * scale, where an absent zero point is 2^(bits - 1). Floats
+// are f32 or f16, each tensor of its own.
 struct QMoEProblem {
   struct Expert {
-    Tensor weights;      // kBytes (E, rows, columns * bits / 8); with bits == 0 f32 or f16 (E, rows, columns)
-    Tensor scales;       // (E, rows), or (E, rows, columns / block_size); absent with bits == 0
-    Tensor bias;         // optional (E, rows)
-    Tensor zero_points;  // optional kBytes (E, ceil(rows * bits / 8)), or (E, rows, ceil(columns / block_size * bits / 8))
+    Tensor weights;  // kBytes (E, rows, columns * bits / 8); with bits == 0 f32 or f16 (E, rows, columns)
+    Tensor scales;   // (E, rows), or (E, rows, columns / block_size); absent with bits == 0
+    Tensor bias;     // optional (E, rows)
+    Tensor
+        zero_points;  // optional kBytes (E, ceil(rows * bits / 8)), or (E, rows, ceil(columns / block_size * bits / 8))
   };
   Tensor input;           // (T, H) or (B, S, H)
   Tensor router;          // (T, E), raw logits
@@ -34,11 +37,16 @@ struct QMoEProblem {
   uint32_t bits = 4;        // 2, 4, 8; 0 for float weights (the MoE operator)
   uint32_t block_size = 0;  // 0: one scale a row; else a power of two >= 16 that divides H and I
   MoeActivation activation = MoeActivation::kRelu;
-  uint32_t swiglu_fusion = 0;  // 0: fc1 (and fc3); 1: gate and linear rows of fc1 alternate; 2: all gate rows, then all linear rows
-  float activation_alpha = 1, activation_beta = 0;                // SwiGLU: G * sigmoid(alpha * G) * (L + beta)
-  float swiglu_limit = std::numeric_limits<float>::infinity();    // G = min(gate, limit), L = clamp(linear, -limit, limit)
-  bool normalize_routing_weights = false;  // matters with router_weights only: both kinds of softmax run over the k chosen
-  bool use_sparse_mixer = false;           // refused
+  uint32_t swiglu_fusion =
+      0;  // 0: fc1 (and fc3); 1: gate and linear rows of fc1 alternate; 2: all gate rows, then all linear rows
+  float activation_alpha = 1, activation_beta = 0;  // SwiGLU: G * sigmoid(alpha * G) * (L + beta)
+  float swiglu_limit =
+      std::numeric_limits<float>::infinity();  // G = min(gate, limit), L = clamp(linear, -limit, limit)
+  // Without router_weights QMoE takes the softmax over the k chosen either way; MoE (bits 0) over the k chosen if true,
+  // else over all experts. router_weights are divided by the sum of those chosen if true. (ONNX Runtime's CPU kernels
+  // do the same.)
+  bool normalize_routing_weights = false;
+  bool use_sparse_mixer = false;  // refused
   QMoEVariant variant = QMoEVariant::kAuto;
 };
 

@@ -5,7 +5,8 @@ namespace sluice::kernels {
 namespace {
 
 void append_team_defines(const TeamShape& team, Defines& defines) {
-  defines.insert(defines.end(), {{"WG", team.workgroup}, {"LANES", team.lanes}, {"SUBGROUPS", team.subgroups ? 1u : 0u}});
+  defines.insert(defines.end(),
+                 {{"WG", team.workgroup}, {"LANES", team.lanes}, {"SUBGROUPS", team.subgroups ? 1u : 0u}});
 }
 
 uint32_t head_elements(const QMoEProblem& p, const QMoESizes& s) { return ceil_div(2 * s.tokens * p.k, 4) * 4; }

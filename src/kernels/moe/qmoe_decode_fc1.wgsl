@@ -1,7 +1,8 @@
-// inner[t, j, i] = activation(fc1 row(s) i of the j-th expert of token t . x[t] + bias), for a few tokens. Every workgroup selects
-// the experts of its token anew, which costs less than a dispatch. A team of LANES invocations owns two weight rows: two outputs
-// i, or the gate and linear rows of one output (FUSED 1: alternating, 2: halves). A head precedes the activations: the mixing
-// weights (t, j), then the experts (t, j) as floats, written by one workgroup a token.
+// inner[t, j, i] = activation(fc1 row(s) i of the j-th expert of token t . x[t] + bias), for a few tokens. Every
+// workgroup selects the experts of its token anew, which costs less than a dispatch. A team of LANES invocations owns
+// two weight rows: two outputs i, or the gate and linear rows of one output (FUSED 1: alternating, 2: halves). A head
+// precedes the activations: the mixing weights (t, j), then the experts (t, j) as floats, written by one workgroup a
+// token.
 // STAGE 0: the plain product (of fc3); 1: activated; 2: activated and multiplied by what stage 0 left in its place.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/moe/qmoe_params.wgsl"

@@ -1,5 +1,6 @@
-// y[t, h] = sum_j weight[t, j] * (fc2 row h of expert[t, j] . inner[t, j] + bias) (+ residual[t, h]). A team of LANES invocations
-// owns two outputs h and strides over the rows of all k experts as if they were one. x is what qmoe_decode_fc1.wgsl wrote.
+// y[t, h] = sum_j weight[t, j] * (fc2 row h of expert[t, j] . inner[t, j] + bias) (+ residual[t, h]). A team of LANES
+// invocations owns two outputs h and strides over the rows of all k experts as if they were one. x is what
+// qmoe_decode_fc1.wgsl wrote.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/moe/qmoe_params.wgsl"
 #if X_ACCESS == 0

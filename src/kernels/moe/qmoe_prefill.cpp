@@ -1,6 +1,6 @@
-// Many tokens: route, sort the (token, slot) entries by expert, multiply by tiles, mix. Nothing is read back: as many row tiles
-// are dispatched as the worst distribution needs, and those beyond the number found by the sort end at once. Tokens are taken in
-// chunks when the activations between the products would not fit in one binding.
+// Many tokens: route, sort the (token, slot) entries by expert, multiply by tiles, mix. Nothing is read back: as many
+// row tiles are dispatched as the worst distribution needs, and those beyond the number found by the sort end at once.
+// Tokens are taken in chunks when the activations between the products would not fit in one binding.
 #include <algorithm>
 
 #include "kernels/moe/qmoe_plan.h"
@@ -22,7 +22,8 @@ struct Chunk {
 uint32_t tokens_of_chunk(const QMoEProblem& p, const QMoESizes& s, const gpu::Caps& caps) {
   const uint64_t bytes = uint64_t{p.k} * std::max(s.inner, s.hidden) * sizeof(float);
   if (bytes > caps.max_binding) {
-    fail("qmoe", "one token's {} experts need a buffer of {} bytes, more than the device's limit of {}", p.k, bytes, caps.max_binding);
+    fail("qmoe", "one token's {} experts need a buffer of {} bytes, more than the device's limit of {}", p.k, bytes,
+         caps.max_binding);
   }
   return static_cast<uint32_t>(std::min<uint64_t>(s.tokens, caps.max_binding / bytes));
 }

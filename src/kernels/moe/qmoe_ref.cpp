@@ -53,14 +53,19 @@ double swiglu(const QMoEProblem& p, double gate, double linear) {
 
 double activate(MoeActivation activation, double x) {
   switch (activation) {
-    case MoeActivation::kRelu: return std::max(x, 0.0);
-    case MoeActivation::kGelu: return 0.5 * x * (1 + std::tanh(0.7978845608 * (x + 0.044715 * x * x * x)));
-    case MoeActivation::kSilu: return x * sigmoid(x);
-    default: return x;
+    case MoeActivation::kRelu:
+      return std::max(x, 0.0);
+    case MoeActivation::kGelu:
+      return 0.5 * x * (1 + std::tanh(0.7978845608 * (x + 0.044715 * x * x * x)));
+    case MoeActivation::kSilu:
+      return x * sigmoid(x);
+    default:
+      return x;
   }
 }
 
-std::vector<double> inner_activations(const QMoEProblem& p, const QMoEHost& h, uint32_t expert, const std::vector<double>& x) {
+std::vector<double> inner_activations(const QMoEProblem& p, const QMoEHost& h, uint32_t expert,
+                                      const std::vector<double>& x) {
   const std::vector<double> up = product(h.fc1, expert, x);
   const bool has_fc3 = h.fc3.weights.rows != 0;
   const std::vector<double> linear = has_fc3 ? product(h.fc3, expert, x) : std::vector<double>();

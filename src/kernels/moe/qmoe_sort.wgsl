@@ -1,6 +1,6 @@
-// Sorts the (token, slot) entries by expert, in one workgroup: count, prefix sums, scatter. plan[0] = number of row tiles; from
-// plan[1] on, three numbers a tile: expert, first and end position in the sorted list; the list itself begins at params.head.
-// The order within an expert is free: every row of a later product is computed by itself.
+// Sorts the (token, slot) entries by expert, in one workgroup: count, prefix sums, scatter. plan[0] = number of row
+// tiles; from plan[1] on, three numbers a tile: expert, first and end position in the sorted list; the list itself
+// begins at params.head. The order within an expert is free: every row of a later product is computed by itself.
 #include "kernels/moe/qmoe_params.wgsl"
 @group(0) @binding(0) var<storage, read> route: array<f32>;
 @group(0) @binding(1) var<storage, read_write> plan: array<u32>;

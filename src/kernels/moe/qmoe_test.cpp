@@ -20,9 +20,12 @@ struct Case {
   QMoEVariant variant = QMoEVariant::kAuto;
 
   std::string text() const {
-    return fmt::format("T {} H {} I {} E {} k {} bits {} block {} act {} fusion {} fc3 {} bias {} zp {} rw {} residual {} norm {} {} {} variant {}",
-                       tokens, hidden, inner, experts, k, bits, block_size, static_cast<int>(activation), fusion, fc3, bias, zero_points,
-                       router_weights, residual, normalize, wgsl_type(storage), wgsl_type(scales), static_cast<int>(variant));
+    return fmt::format(
+        "T {} H {} I {} E {} k {} bits {} block {} act {} fusion {} fc3 {} bias {} zp {} rw {} residual {} norm {} {} "
+        "{} variant {}",
+        tokens, hidden, inner, experts, k, bits, block_size, static_cast<int>(activation), fusion, fc3, bias,
+        zero_points, router_weights, residual, normalize, wgsl_type(storage), wgsl_type(scales),
+        static_cast<int>(variant));
   }
 };
 
@@ -108,12 +111,12 @@ void check_host(gpu::Device& device, const Case& c, const QMoEHost& h, const gpu
 void check(Case c, uint32_t seed) {
   Random random(seed);
   const QMoEHost h = random_host(random, c);
+  c.variant = QMoEVariant::kPrefill;  // uses no subgroups: one device will do
+  check_host(test_device(), c, h);
+  c.variant = QMoEVariant::kDecode;
   for (gpu::Device* device : test_devices()) {
-    for (const auto variant : {QMoEVariant::kDecode, QMoEVariant::kPrefill}) {
-      c.variant = variant;
-      check_host(*device, c, h);
-      if (testing::Test::HasFatalFailure()) return;
-    }
+    if (testing::Test::HasFatalFailure()) return;
+    check_host(*device, c, h);
   }
 }
 
@@ -123,6 +126,7 @@ TEST(QMoE, BitsAndBlocks) {
     for (const uint32_t block : {0u, 16u, 32u, 64u, 128u}) {
       if (bits == 0 && block != 0) continue;
       for (const bool zero : {false, true}) {
+        if (zero && bits == 0) continue;
         Case c{3, 128, 256, 5, 2, bits, block};
         c.zero_points = zero;
         c.bias = ++seed % 2 == 0;
@@ -135,7 +139,8 @@ TEST(QMoE, BitsAndBlocks) {
 
 TEST(QMoE, Activations) {
   uint32_t seed = 100;
-  for (const auto activation : {MoeActivation::kRelu, MoeActivation::kGelu, MoeActivation::kSilu, MoeActivation::kIdentity, MoeActivation::kSwiglu}) {
+  for (const auto activation : {MoeActivation::kRelu, MoeActivation::kGelu, MoeActivation::kSilu,
+                                MoeActivation::kIdentity, MoeActivation::kSwiglu}) {
     for (const uint32_t fusion : {0u, 1u, 2u}) {
       for (const bool fc3 : {false, true}) {
         const bool swiglu = activation == MoeActivation::kSwiglu;
@@ -184,8 +189,8 @@ TEST(QMoE, ExpertCounts) {
 TEST(QMoE, OddSizes) {
   uint32_t seed = 400;
   for (const uint32_t bits : {0u, 2u, 4u, 8u}) {
-    for (const uint32_t hidden : {4u, 12u, 20u, 36u, 132u}) {
-      for (const uint32_t inner : {4u, 28u, 33u, 65u}) {
+    for (const uint32_t hidden : {4u, 20u, 36u, 132u}) {
+      for (const uint32_t inner : {4u, 33u, 65u}) {
         Case c{3, hidden, inner, 3, 2, bits, 0, MoeActivation::kSwiglu, 1 + seed % 2};
         c.zero_points = seed % 3 == 0;
         check(c, ++seed);

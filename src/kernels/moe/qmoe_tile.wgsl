@@ -1,7 +1,7 @@
 // One tile of an expert's product: TM entries of the sorted list (qmoe_sort.wgsl) by 64 weight rows.
-// STAGE 0: out[position] = the plain product with x of the entry's token (fc3); 1: activated; 2: activated and multiplied by what
-// stage 0 left in its place; 3: out[entry] = product with x[position] (fc2). With FUSED the 64 rows are 32 gate and their 32
-// linear rows, so that an invocation holds both halves of its outputs.
+// STAGE 0: out[position] = the plain product with x of the entry's token (fc3); 1: activated; 2: activated and
+// multiplied by what stage 0 left in its place; 3: out[entry] = product with x[position] (fc2). With FUSED the 64 rows
+// are 32 gate and their 32 linear rows, so that an invocation holds both halves of its outputs.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/moe/qmoe_params.wgsl"
 #if X_ACCESS == 0

@@ -1,5 +1,5 @@
-// x4 of nbits_dot.wgsl for one row of x that begins at element x_start. X_ACCESS: 2 quads, 1 quads checked against the end of
-// the row, 0 elements.
+// x4 of nbits_dot.wgsl for one row of x that begins at element x_start. X_ACCESS: 2 quads, 1 quads checked against the
+// end of the row, 0 elements.
 fn x4(m: u32, k: u32) -> vec4<f32> {
 #if X_ACCESS == 2
   return vec4<f32>(x[(x_start + k) / 4u]);

@@ -1,5 +1,6 @@
-// The k experts of a token with the largest logits, in order; equal logits (-0 equals 0) go to the lower expert. Every expert
-// counts those before it, in parallel. Included where `router: array<Q>`, params.experts, params.top, WG and EXPERTS exist.
+// The k experts of a token with the largest logits, in order; equal logits (-0 equals 0) go to the lower expert. Every
+// expert counts those before it, in parallel. Included where `router: array<Q>`, params.experts, params.top, WG and
+// EXPERTS exist.
 #include "kernels/common/float_bits.wgsl"
 
 var<workgroup> keys: array<u32, EXPERTS>;

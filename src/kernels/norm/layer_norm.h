@@ -5,8 +5,9 @@
 
 namespace sluice::kernels {
 
-// y = (x - mean) / sqrt(variance + epsilon) * weight + bias over the last `weight.elements()` elements of x: an ONNX axis other
-// than -1 is the lowering's matter of viewing x as (rows, elements). x and y share one storage, weight and bias another.
+// y = (x - mean) / sqrt(variance + epsilon) * weight + bias over the last `weight.elements()` elements of x: an ONNX
+// axis other than -1 is the lowering's matter of viewing x as (rows, elements). x and y share one storage, weight and
+// bias another.
 struct LayerNormProblem {
   Tensor x;       // (..., H), H = elements of weight = the last dimension of x as given here
   Tensor weight;  // (H)
@@ -23,7 +24,7 @@ struct SkipLayerNormProblem {
   Tensor beta;    // optional (H)
   Tensor bias;    // optional (H)
   Tensor y;
-  Tensor sum;     // optional: v
+  Tensor sum;  // optional: v
   float epsilon = 1e-5f;
 };
 void plan_skip_layer_norm(const SkipLayerNormProblem& problem, Recorder& recorder);

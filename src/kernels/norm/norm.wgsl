@@ -1,5 +1,7 @@
 // v = x (+ skip (+ bias)); y = (v - mean) / sqrt(mean((v - mean)^2) + eps) * weight (+ beta), with mean = 0 unless CENTRED.
 // THREADS threads share a row, ROWS rows a workgroup.
+#include "kernels/common/flat_id.wgsl"
+
 #if VEC == 4
 alias VF = vec4<f32>;
 alias VX = vec4<X>;
@@ -81,7 +83,7 @@ fn row_sum(thread: u32, value: f32) -> f32 {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
-  let row = ((id.z * n.y + id.y) * n.x + id.x) * ROWS + thread / THREADS;
+  let row = flat_workgroup(id, n) * ROWS + thread / THREADS;
   let lane = thread % THREADS;
   let cols = select(0u, params.cols, row < params.rows);
   var mean = VF(0.0);

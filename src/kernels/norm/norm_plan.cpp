@@ -19,7 +19,8 @@ bool is_float(const Tensor& t) { return t.storage == Storage::kF32 || t.storage 
 
 void check_like(const Problem& p, const Tensor& t, const char* what, const Tensor& like) {
   if (t && (t.shape != like.shape || t.storage != like.storage)) {
-    fail(p.tag, "{} must have shape [{}] and the type of its like, got [{}]", what, fmt::join(like.shape, ", "), fmt::join(t.shape, ", "));
+    fail(p.tag, "{} must have shape [{}] and the type of its like, got [{}]", what, fmt::join(like.shape, ", "),
+         fmt::join(t.shape, ", "));
   }
 }
 
@@ -29,7 +30,8 @@ void check(const Problem& p) {
     if (!is_float(*t)) fail(p.tag, "input, weight and output must be float or float16");
   }
   if (p.x.rank() == 0 || p.x.last() == 0) fail(p.tag, "the last dimension of the input must not be 0");
-  if (p.weight.elements() != p.x.last()) fail(p.tag, "weight must have {} elements, got {}", p.x.last(), p.weight.elements());
+  if (p.weight.elements() != p.x.last())
+    fail(p.tag, "weight must have {} elements, got {}", p.x.last(), p.weight.elements());
   if (p.y.shape != p.x.shape) fail(p.tag, "output must have the input's shape");
   check_like(p, p.bias, "bias", p.weight);
   check_like(p, p.beta, "beta", p.weight);
@@ -47,8 +49,8 @@ uint32_t skip_rows(const Problem& p) {
   while (shape.size() > 1 && shape.front() == 1) shape.erase(shape.begin());
   const bool fits = shape.size() <= p.x.shape.size() && std::equal(shape.rbegin(), shape.rend(), p.x.shape.rbegin());
   if (!fits || p.skip.storage != p.x.storage) {
-    fail(p.tag, "skip must have the input's type and shape [{}], or a trailing part of it, got [{}]", fmt::join(p.x.shape, ", "),
-         fmt::join(p.skip.shape, ", "));
+    fail(p.tag, "skip must have the input's type and shape [{}], or a trailing part of it, got [{}]",
+         fmt::join(p.x.shape, ", "), fmt::join(p.skip.shape, ", "));
   }
   return static_cast<uint32_t>(p.skip.rows());
 }

@@ -6,7 +6,7 @@
 namespace sluice::kernels::norm {
 
 struct Problem {
-  const char* tag;  // operator named in errors
+  const char* tag;                                           // operator named in errors
   Tensor x{}, skip{}, bias{}, weight{}, beta{}, y{}, sum{};  // empty where absent
   bool centred = false;
   float epsilon = 0;

@@ -8,10 +8,10 @@ namespace sluice::kernels {
 
 struct NormReference {
   uint32_t cols = 1;
-  bool centred = false;                           // layer norm instead of RMS norm
-  std::vector<float> x, skip, bias, weight, beta; // skip repeats; skip, bias and beta may be empty
+  bool centred = false;                            // layer norm instead of RMS norm
+  std::vector<float> x, skip, bias, weight, beta;  // skip repeats; skip, bias and beta may be empty
   float epsilon = 0;
-  std::vector<float> y, sum;                      // what run() computes
+  std::vector<float> y, sum;  // what run() computes
   void run();
 };
 

@@ -22,21 +22,29 @@ struct Case {
 };
 
 void PrintTo(const Case& c, std::ostream* os) {
-  *os << fmt::format("batch {} seq {} cols {} centred {} skip {} bias {} beta {} sum {} skip_dims {} x f16 {} weight f16 {}", c.batch,
-                     c.seq, c.cols, c.centred, c.skip, c.bias, c.beta, c.sum, c.skip_dims, c.x == Storage::kF16,
-                     c.weight == Storage::kF16);
+  *os << fmt::format(
+      "batch {} seq {} cols {} centred {} skip {} bias {} beta {} sum {} skip_dims {} x f16 {} weight f16 {}", c.batch,
+      c.seq, c.cols, c.centred, c.skip, c.bias, c.beta, c.sum, c.skip_dims, c.x == Storage::kF16,
+      c.weight == Storage::kF16);
 }
 
 std::vector<Case> cases() {
   std::vector<Case> result;
-  for (uint32_t cols : {1u, 3u, 4u, 15u, 16u, 17u, 31u, 32u, 33u, 64u, 65u, 128u, 252u, 256u, 257u, 260u, 1023u, 1024u, 2880u}) {
+  for (uint32_t cols :
+       {1u, 3u, 4u, 15u, 16u, 17u, 31u, 32u, 33u, 64u, 65u, 128u, 252u, 256u, 257u, 260u, 1023u, 1024u, 2880u}) {
     for (bool centred : {false, true}) {
       result.push_back({1, 1, cols, centred});
       result.push_back({2, 9, cols, centred, true, true, centred, true, 2, Storage::kF16, Storage::kF32});
     }
   }
   for (int bits = 0; bits < 64; ++bits) {
-    Case c{2, 5, bits & 1 ? 48u : 600u, (bits & 2) != 0, (bits & 4) != 0, (bits & 4) && (bits & 8), (bits & 2) && (bits & 8)};
+    Case c{2,
+           5,
+           bits & 1 ? 48u : 600u,
+           (bits & 2) != 0,
+           (bits & 4) != 0,
+           (bits & 4) && (bits & 8),
+           (bits & 2) && (bits & 8)};
     c.sum = c.skip && (bits & 16);
     c.x = bits & 32 ? Storage::kF16 : Storage::kF32;
     c.weight = bits & 16 ? Storage::kF16 : Storage::kF32;
@@ -60,7 +68,8 @@ void plan(const Case& c, const SkipLayerNormProblem& p, Recorder& recorder) {
     plan_layer_norm({.x = p.x, .weight = p.weight, .bias = p.beta, .y = p.y, .epsilon = p.epsilon}, recorder);
   } else if (c.skip) {
     plan_skip_rms_norm(
-        {.x = p.x, .skip = p.skip, .weight = p.weight, .bias = p.bias, .y = p.y, .sum = p.sum, .epsilon = p.epsilon}, recorder);
+        {.x = p.x, .skip = p.skip, .weight = p.weight, .bias = p.bias, .y = p.y, .sum = p.sum, .epsilon = p.epsilon},
+        recorder);
   } else {
     plan_rms_norm({.x = p.x, .weight = p.weight, .y = p.y, .epsilon = p.epsilon}, recorder);
   }
@@ -99,8 +108,16 @@ TEST_P(NormTest, MatchesTheReference) {
   runner.run();
 
   const auto values = [&](const Tensor& t) { return t ? runner.read_floats(t) : std::vector<float>{}; };
-  NormReference r{.cols = c.cols, .centred = c.centred, .x = values(p.x), .skip = values(p.skip), .bias = values(p.bias),
-                  .weight = values(p.weight), .beta = values(p.beta), .epsilon = p.epsilon, .y = {}, .sum = {}};
+  NormReference r{.cols = c.cols,
+                  .centred = c.centred,
+                  .x = values(p.x),
+                  .skip = values(p.skip),
+                  .bias = values(p.bias),
+                  .weight = values(p.weight),
+                  .beta = values(p.beta),
+                  .epsilon = p.epsilon,
+                  .y = {},
+                  .sum = {}};
   r.run();
   const float tolerance = c.x == Storage::kF16 ? 1e-3f : 2e-5f;
   expect_close(runner.read_floats(p.y), r.y, tolerance, "y");
@@ -113,7 +130,8 @@ TEST(Norm, NanAndInfinityStayInTheirRow) {
   Runner runner(test_device());
   std::vector<float> x(9 * 40, 1.0f);
   x[3 * 40 + 7] = std::numeric_limits<float>::quiet_NaN();
-  const Tensor in = runner.upload(Storage::kF32, {9, 40}, x), weight = runner.upload(Storage::kF32, {40}, std::vector<float>(40, 2.0f));
+  const Tensor in = runner.upload(Storage::kF32, {9, 40}, x),
+               weight = runner.upload(Storage::kF32, {40}, std::vector<float>(40, 2.0f));
   const Tensor out = runner.allocate(Storage::kF32, {9, 40});
   plan_rms_norm({.x = in, .weight = weight, .y = out, .epsilon = 0}, runner.recorder());
   runner.run();
@@ -131,12 +149,21 @@ TEST(Norm, MixedStorages) {
   if (!test_device().caps().f16) GTEST_SKIP() << "no shader-f16";
   std::mt19937 engine(4);
   Runner runner(test_device());
-  const Tensor x = runner.upload(Storage::kF16, {3, 100}, randoms(engine, 300)), w = runner.upload(Storage::kF16, {100}, randoms(engine, 100));
+  const Tensor x = runner.upload(Storage::kF16, {3, 100}, randoms(engine, 300)),
+               w = runner.upload(Storage::kF16, {100}, randoms(engine, 100));
   const Tensor y = runner.allocate(Storage::kF32, {3, 100});
   plan_rms_norm({.x = x, .weight = w, .y = y}, runner.recorder());
   runner.run();
-  NormReference r{.cols = 100, .centred = false, .x = runner.read_floats(x), .skip = {}, .bias = {}, .weight = runner.read_floats(w),
-                  .beta = {}, .epsilon = 1e-5f, .y = {}, .sum = {}};
+  NormReference r{.cols = 100,
+                  .centred = false,
+                  .x = runner.read_floats(x),
+                  .skip = {},
+                  .bias = {},
+                  .weight = runner.read_floats(w),
+                  .beta = {},
+                  .epsilon = 1e-5f,
+                  .y = {},
+                  .sum = {}};
   r.run();
   expect_close(runner.read_floats(y), r.y, 2e-5f, "y");
 }
@@ -151,7 +178,8 @@ TEST(Norm, EmptyAndRefused) {
   EXPECT_THROW(plan_rms_norm({.x = x, .weight = {}, .y = y}, recorder), Error);
   EXPECT_THROW(plan_rms_norm({.x = {1, Storage::kI32, {2, 3, 8}}, .weight = w, .y = y}, recorder), Error);
   const auto skip = [&](std::vector<uint32_t> shape) {
-    plan_skip_rms_norm({.x = x, .skip = {4, Storage::kF32, std::move(shape)}, .weight = w, .bias = {}, .y = y, .sum = {}}, recorder);
+    plan_skip_rms_norm(
+        {.x = x, .skip = {4, Storage::kF32, std::move(shape)}, .weight = w, .bias = {}, .y = y, .sum = {}}, recorder);
   };
   EXPECT_THROW(skip({2, 8}), Error);
   EXPECT_THROW(skip({2, 1, 8}), Error);

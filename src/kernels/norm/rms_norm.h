@@ -15,8 +15,8 @@ struct RmsNormProblem {
 };
 void plan_rms_norm(const RmsNormProblem& problem, Recorder& recorder);
 
-// v = x + skip + bias; y = v / sqrt(mean(v^2) + epsilon) * weight. y is computed from v before v is rounded to sum's storage.
-// x, skip, y and sum share one storage, weight and bias another.
+// v = x + skip + bias; y = v / sqrt(mean(v^2) + epsilon) * weight. y is computed from v before v is rounded to sum's
+// storage. x, skip, y and sum share one storage, weight and bias another.
 struct SkipRmsNormProblem {
   Tensor x;       // (..., H)
   Tensor skip;    // shape of x, or one that repeats along its leading dimensions: (S, H) or (1, S, H) against (B, S, H)

@@ -16,13 +16,15 @@ constexpr uint32_t kNarrow = 128;  // columns up to which 16 threads do
 
 void check(const char* tag, const SoftmaxProblem& p) {
   for (const Tensor* t : {&p.x, &p.y}) {
-    if (t->storage != Storage::kF32 && t->storage != Storage::kF16) fail(tag, "input and output must be float or float16");
+    if (t->storage != Storage::kF32 && t->storage != Storage::kF16)
+      fail(tag, "input and output must be float or float16");
   }
   if (p.x.shape != p.y.shape) fail(tag, "output must have the input's shape");
   if (p.x.slot == p.y.slot) fail(tag, "input and output must lie in different buffers");
   if (p.x.elements() > UINT32_MAX) fail(tag, "input may hold at most 2^32-1 elements, got {}", p.x.elements());
   const auto rank = static_cast<int64_t>(p.x.rank());
-  if (rank == 0 || p.axis < -rank || p.axis >= rank) fail(tag, "axis {} is outside a tensor of {} dimensions", p.axis, rank);
+  if (rank == 0 || p.axis < -rank || p.axis >= rank)
+    fail(tag, "axis {} is outside a tensor of {} dimensions", p.axis, rank);
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 
 namespace sluice::kernels {
 
-// y = exp(x - max) / sum(exp(x - max)) along axis, or its logarithm. A NaN makes its whole row NaN, as do rows of only -inf.
+// y = exp(x - max) / sum(exp(x - max)) along axis, or its logarithm. A NaN makes its whole row NaN, as do rows of only
+// -inf.
 struct SoftmaxProblem {
   Tensor x;           // any shape, kF32 or kF16
   Tensor y;           // shape of x; kF32 or kF16; may not be the slot of x

@@ -1,5 +1,6 @@
 // y = exp(x - max) / sum(exp(x - max)), or x - max - log(sum(...)), along an axis whose elements lie params.inner apart.
 // THREADS threads share a row, ROWS rows a workgroup. Maximum and sum are found in one pass.
+#include "kernels/common/flat_id.wgsl"
 
 struct Params {
   rows: u32,
@@ -26,7 +27,7 @@ fn join(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
-  let row = ((id.z * n.y + id.y) * n.x + id.x) * ROWS + thread / THREADS;
+  let row = flat_workgroup(id, n) * ROWS + thread / THREADS;
   let lane = thread % THREADS;
   let cols = select(0u, params.cols, row < params.rows);
   let base = row / params.inner * params.inner * params.cols + row % params.inner;

@@ -33,7 +33,8 @@ std::vector<Case> cases() {
 }
 
 void check(const Case& c, const std::vector<float>& x, bool log) {
-  SCOPED_TRACE(fmt::format("[{}] axis {} f16 {} log {}", fmt::join(c.shape, ","), c.axis, c.storage == Storage::kF16, log));
+  SCOPED_TRACE(
+      fmt::format("[{}] axis {} f16 {} log {}", fmt::join(c.shape, ","), c.axis, c.storage == Storage::kF16, log));
   Runner runner(test_device());
   const Tensor in = runner.upload(c.storage, c.shape, x), out = runner.allocate(c.storage, c.shape);
   plan_softmax({.x = in, .y = out, .axis = c.axis, .log = log}, runner.recorder());

@@ -9,7 +9,7 @@ namespace {
 constexpr const char* kTag = "topk";
 constexpr uint32_t kWorkgroup = 256;
 constexpr uint32_t kRankLength = 256;
-constexpr uint32_t kSortSize = 2048;      // pairs of a block in workgroup memory: 16 KiB
+constexpr uint32_t kSortSize = 2048;  // pairs of a block in workgroup memory: 16 KiB
 constexpr uint32_t kRadixBlock = 2048;
 constexpr uint32_t kRadixDigits = 256;
 constexpr uint32_t kPairBytes = 8;
@@ -44,7 +44,8 @@ Layout check(const TopKProblem& p) {
     if (i > p.axis) layout.stride *= p.x.shape[i];
   }
   for (const Tensor* t : {&p.values, &p.indices}) {
-    if (t->elements() != columns * p.k) fail(kTag, "the outputs must hold {} elements, got {}", columns * p.k, t->elements());
+    if (t->elements() != columns * p.k)
+      fail(kTag, "the outputs must hold {} elements, got {}", columns * p.k, t->elements());
   }
   layout.columns = static_cast<uint32_t>(columns);
   return layout;
@@ -52,9 +53,11 @@ Layout check(const TopKProblem& p) {
 
 TopKVariant choose(const TopKProblem& p, const Layout& layout) {
   const bool fits_rank = layout.n <= kRankLength, fits_sort = layout.n <= kSortSize || p.k <= kSortSize / 2;
-  if (p.variant == TopKVariant::kRank && !fits_rank) fail(kTag, "the rank kernel takes up to {} elements, got {}", kRankLength, layout.n);
+  if (p.variant == TopKVariant::kRank && !fits_rank)
+    fail(kTag, "the rank kernel takes up to {} elements, got {}", kRankLength, layout.n);
   if (p.variant == TopKVariant::kSort && !fits_sort) {
-    fail(kTag, "the sort kernel takes columns up to {} or k up to {}, got {} and {}", kSortSize, kSortSize / 2, layout.n, p.k);
+    fail(kTag, "the sort kernel takes columns up to {} or k up to {}, got {} and {}", kSortSize, kSortSize / 2,
+         layout.n, p.k);
   }
   if (p.variant != TopKVariant::kAuto) return p.variant;
   return fits_rank ? TopKVariant::kRank : fits_sort ? TopKVariant::kSort : TopKVariant::kRadix;
@@ -68,7 +71,8 @@ Dispatch base_dispatch(const TopKProblem& p, const char* name, bool first) {
   Dispatch d;
   d.name = std::string("topk/") + name;
   d.shader.file = std::string("kernels/topk/topk_") + name + ".wgsl";
-  d.shader.defines = {{"T", wgsl_type(p.x.storage)}, {"INTEGER", p.x.storage == Storage::kI32 ? 1u : 0u}, {"FIRST", first ? 1u : 0u}};
+  d.shader.defines = {
+      {"T", wgsl_type(p.x.storage)}, {"INTEGER", p.x.storage == Storage::kI32 ? 1u : 0u}, {"FIRST", first ? 1u : 0u}};
   d.operands = {in(p.x)};
   return d;
 }
@@ -89,7 +93,8 @@ void plan_rank(const TopKProblem& p, const Layout& layout, Recorder& recorder) {
 uint32_t columns_of_chunk(const Layout& layout, uint32_t n, const gpu::Caps& caps) {
   const uint64_t bytes = uint64_t{n} * kPairBytes;
   if (bytes > caps.max_binding) {
-    fail(kTag, "a column of {} elements needs a buffer of {} bytes, more than the device's limit of {}", layout.n, bytes, caps.max_binding);
+    fail(kTag, "a column of {} elements needs a buffer of {} bytes, more than the device's limit of {}", layout.n,
+         bytes, caps.max_binding);
   }
   return static_cast<uint32_t>(std::min<uint64_t>(layout.columns, caps.max_binding / bytes));
 }
@@ -100,7 +105,8 @@ uint32_t kept_pairs(uint32_t n, uint32_t k) {
 }
 
 // One round over pairs of `source` (or over x): the first k of each block.
-void plan_sort_round(const TopKProblem& p, Params params, const Tensor& source, const Tensor& kept, Recorder& recorder) {
+void plan_sort_round(const TopKProblem& p, Params params, const Tensor& source, const Tensor& kept,
+                     Recorder& recorder) {
   const bool last = !kept;
   const uint32_t size = last ? std::max(2u, std::bit_ceil(params.n)) : kSortSize;
   params.blocks = ceil_div(params.n, size);
@@ -178,8 +184,9 @@ void plan_radix_pass(const TopKProblem& p, const Params& params, const RadixBuff
 void plan_radix(const TopKProblem& p, const Layout& layout, Recorder& recorder) {
   const uint32_t step = columns_of_chunk(layout, layout.n, recorder.caps());
   const uint32_t blocks = ceil_div(layout.n, kRadixBlock);
-  const RadixBuffers buffers = {{recorder.scratch(Storage::kU32, {step, layout.n, 2}), recorder.scratch(Storage::kU32, {step, layout.n, 2})},
-                                recorder.scratch(Storage::kU32, {step, blocks, kRadixDigits})};
+  const RadixBuffers buffers = {
+      {recorder.scratch(Storage::kU32, {step, layout.n, 2}), recorder.scratch(Storage::kU32, {step, layout.n, 2})},
+      recorder.scratch(Storage::kU32, {step, blocks, kRadixDigits})};
   for (uint32_t first = 0; first < layout.columns; first += step) {
     Params params = base_params(p, layout);
     params.first_column = first;
@@ -195,9 +202,12 @@ void plan_topk(const TopKProblem& p, Recorder& recorder) {
   const Layout layout = check(p);
   if (p.values.elements() == 0) return;
   switch (choose(p, layout)) {
-    case TopKVariant::kRank: return plan_rank(p, layout, recorder);
-    case TopKVariant::kSort: return plan_sort(p, layout, recorder);
-    default: return plan_radix(p, layout, recorder);
+    case TopKVariant::kRank:
+      return plan_rank(p, layout, recorder);
+    case TopKVariant::kSort:
+      return plan_sort(p, layout, recorder);
+    default:
+      return plan_radix(p, layout, recorder);
   }
 }
 

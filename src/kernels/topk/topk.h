@@ -7,13 +7,13 @@
 
 namespace sluice::kernels {
 
-// kRank: each element of a column of up to 256 counts those before it. kSort: sorts blocks of 2048 in workgroup memory and keeps
-// the first k of each, again and again until one block is left; k up to 1024, or columns of one block. kRadix: a stable radix
-// sort of whole columns through global memory: any size.
+// kRank: each element of a column of up to 256 counts those before it. kSort: sorts blocks of 2048 in workgroup memory
+// and keeps the first k of each, again and again until one block is left; k up to 1024, or columns of one block.
+// kRadix: a stable radix sort of whole columns through global memory: any size.
 enum class TopKVariant : uint8_t { kAuto, kRank, kSort, kRadix };
 
-// Equal elements are ordered by their index; -0 equals +0. NaN is larger than any number and equal to NaN, whatever its sign
-// (ONNX leaves it open and ONNX Runtime's order is accidental; this is PyTorch's).
+// Equal elements are ordered by their index; -0 equals +0. NaN is larger than any number and equal to NaN, whatever its
+// sign (ONNX leaves it open and ONNX Runtime's order is accidental; this is PyTorch's).
 struct TopKProblem {
   Tensor x;        // f32, f16 or i32, any rank >= 1
   Tensor values;   // like x with k in place of the axis

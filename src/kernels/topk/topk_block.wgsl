@@ -1,5 +1,5 @@
-// Sorts blocks of SIZE pairs of a column in workgroup memory (bitonic) and keeps the first k of each: as pairs for the next
-// round, or with LAST, where a column is one block, as values and indices. One workgroup a block.
+// Sorts blocks of SIZE pairs of a column in workgroup memory (bitonic) and keeps the first k of each: as pairs for the
+// next round, or with LAST, where a column is one block, as values and indices. One workgroup a block.
 @group(0) @binding(1) var<storage, read> source: array<vec2<u32>>;
 #if LAST
 @group(0) @binding(2) var<storage, read_write> values: array<T>;

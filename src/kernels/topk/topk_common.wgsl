@@ -1,5 +1,5 @@
-// What the TopK kernels share: columns along the axis of x, and pairs (key, index) whose ascending order is the order of the
-// result. T is the type of x; with INTEGER it is i32. FIRST: pairs are made from x, else read from `source`.
+// What the TopK kernels share: columns along the axis of x, and pairs (key, index) whose ascending order is the order
+// of the result. T is the type of x; with INTEGER it is i32. FIRST: pairs are made from x, else read from `source`.
 #include "kernels/common/float_bits.wgsl"
 #include "kernels/common/flat_id.wgsl"
 

@@ -1,5 +1,5 @@
-// Second step of a radix pass: counts (column, block, digit) become positions, by digit first and by block within a digit. One
-// workgroup a column, one invocation a digit.
+// Second step of a radix pass: counts (column, block, digit) become positions, by digit first and by block within a
+// digit. One workgroup a column, one invocation a digit.
 @group(0) @binding(0) var<storage, read_write> counts: array<u32>;
 @group(0) @binding(1) var<uniform> params: Params;
 

@@ -1,5 +1,5 @@
-// Third step of a radix pass: moves each pair of a block to its digit's position, in order (stable). With LAST the first k
-// positions become the result. One workgroup a block, 256 pairs at a time.
+// Third step of a radix pass: moves each pair of a block to its digit's position, in order (stable). With LAST the
+// first k positions become the result. One workgroup a block, 256 pairs at a time.
 @group(0) @binding(1) var<storage, read> source: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> positions: array<u32>;  // (column, block, digit)
 #if LAST

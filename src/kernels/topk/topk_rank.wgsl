@@ -1,5 +1,5 @@
-// The rank of an element is the number of elements before it; ranks below k are the result. WG / WIDTH columns a workgroup, one
-// invocation an element.
+// The rank of an element is the number of elements before it; ranks below k are the result. WG / WIDTH columns a
+// workgroup, one invocation an element.
 @group(0) @binding(1) var<storage, read_write> values: array<T>;
 @group(0) @binding(2) var<storage, read_write> indices: array<i32>;
 @group(0) @binding(3) var<uniform> params: Params;

@@ -15,7 +15,8 @@ bool above(double a, double b) {
 
 }  // namespace
 
-TopKResult topk_reference(const std::vector<double>& x, const std::vector<uint32_t>& shape, uint32_t axis, uint32_t k, bool largest) {
+TopKResult topk_reference(const std::vector<double>& x, const std::vector<uint32_t>& shape, uint32_t axis, uint32_t k,
+                          bool largest) {
   size_t outer = 1, stride = 1;
   for (size_t i = 0; i < shape.size(); ++i) (i < axis ? outer : stride) *= i == axis ? 1 : shape[i];
   const size_t n = shape[axis];

@@ -12,6 +12,7 @@ struct TopKResult {
 };
 
 // x holds f32, f16 or i32 values exactly. Order: as TopKProblem says, NaN above every number.
-TopKResult topk_reference(const std::vector<double>& x, const std::vector<uint32_t>& shape, uint32_t axis, uint32_t k, bool largest);
+TopKResult topk_reference(const std::vector<double>& x, const std::vector<uint32_t>& shape, uint32_t axis, uint32_t k,
+                          bool largest);
 
 }  // namespace sluice::kernels

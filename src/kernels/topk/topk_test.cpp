@@ -25,15 +25,16 @@ struct Case {
   TopKVariant variant = TopKVariant::kAuto;
 
   std::string text() const {
-    return fmt::format("shape [{}] axis {} k {} largest {} {} variant {}", fmt::join(shape, ","), axis, k, largest, wgsl_type(storage),
-                       static_cast<int>(variant));
+    return fmt::format("shape [{}] axis {} k {} largest {} {} variant {}", fmt::join(shape, ","), axis, k, largest,
+                       wgsl_type(storage), static_cast<int>(variant));
   }
 };
 
 // Few distinct values and all the special ones, so that ties and their order matter.
 double hard_value(Random& random, Storage storage) {
   if (storage == Storage::kI32) {
-    static const int32_t kSpecial[] = {0, -1, 1, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max(), 1 << 24, (1 << 24) + 1};
+    static const int32_t kSpecial[] = {
+        0, -1, 1, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max(), 1 << 24, (1 << 24) + 1};
     return random() % 2 ? kSpecial[random() % 7] : static_cast<int32_t>(random());
   }
   static const float kSpecial[] = {0.0f, -0.0f, 1.0f, -1.0f, INFINITY, -INFINITY, NAN, -NAN, 65504.0f, 6e-8f, -6e-8f};
@@ -68,10 +69,12 @@ void check_values(const Case& c, const std::vector<double>& x, const gpu::Caps* 
   p.largest = c.largest;
   p.variant = c.variant;
   if (caps != nullptr) {
-    // A plan for a smaller device, run on this one: its scratch slots are those that the runner's own recorder would give.
+    // A plan for a smaller device, run on this one: its scratch slots are those that the runner's own recorder would
+    // give.
     Recorder small(*caps);
     plan_topk(p, small);
-    for (const Tensor& t : small.scratch_tensors()) ASSERT_EQ(runner.recorder().scratch(t.storage, t.shape).slot, t.slot);
+    for (const Tensor& t : small.scratch_tensors())
+      ASSERT_EQ(runner.recorder().scratch(t.storage, t.shape).slot, t.slot);
     for (const Dispatch& d : small.dispatches()) runner.recorder().add(d);
   } else {
     plan_topk(p, runner.recorder());

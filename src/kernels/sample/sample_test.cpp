@@ -1,0 +1,433 @@
+#include "kernels/sample/sample.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <random>
+
+#include "kernels/common/runner.h"
+#include "kernels/sample/sample_ref.h"
+#include "kernels/sample/state.h"
+
+namespace sluice::kernels {
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+Tensor upload_words(Runner& runner, const void* data, uint32_t words) {
+  std::vector<int32_t> values(words);
+  std::memcpy(values.data(), data, words * 4u);
+  Tensor tensor = runner.upload({words}, values);
+  tensor.storage = Storage::kU32;
+  return tensor;
+}
+
+// A generation on the device: its buffers, and steps over given logits.
+class Generation {
+ public:
+  Generation(const SampleSettings& settings, const DecodeState& state, const std::vector<uint32_t>& history,
+             uint32_t ring = 4)
+      : runner_(test_device()) {
+    problem_.settings = upload_words(runner_, &settings, kSampleSettingsWords);
+    problem_.state = upload_words(runner_, &state, kDecodeStateWords);
+    problem_.history = upload_words(runner_, history.data(), static_cast<uint32_t>(history.size()));
+    problem_.next_ids = runner_.upload({1}, {-7});
+    problem_.ring = runner_.upload({ring}, std::vector<int32_t>(ring, -7));
+  }
+
+  // Records and runs one step; the row below another one checks that the last is taken.
+  void step(const std::vector<float>& logits, Storage storage = Storage::kF32) {
+    std::vector<float> rows(logits.size(), 50.0f);
+    rows.insert(rows.end(), logits.begin(), logits.end());
+    problem_.logits = runner_.upload(storage, {1, 2, static_cast<uint32_t>(logits.size())}, rows);
+    const size_t first = runner_.recorder().scratch_tensors().size();
+    plan_sample(problem_, runner_.recorder());
+    runner_.run();
+    choice_ = runner_.recorder().scratch_tensors()[first + 5];
+  }
+
+  int32_t next() { return runner_.read_ints(problem_.next_ids)[0]; }
+  std::vector<int32_t> ring() { return runner_.read_ints(problem_.ring); }
+  DecodeState state() {
+    DecodeState state;
+    const auto words = runner_.read_ints(problem_.state);
+    std::memcpy(static_cast<void*>(&state), words.data(), sizeof(state));
+    return state;
+  }
+  std::vector<uint32_t> history() {
+    const auto words = runner_.read_ints(problem_.history);
+    return {words.begin(), words.end()};
+  }
+  // The threshold's order key that the filters came to.
+  uint32_t threshold_key() { return static_cast<uint32_t>(runner_.read_ints(choice_)[0]); }
+  Runner& runner() { return runner_; }
+  SampleProblem& problem() { return problem_; }
+
+ private:
+  Runner runner_;
+  SampleProblem problem_;
+  Tensor choice_;
+};
+
+uint32_t key_of(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return bits >> 31 ? ~bits : bits | 0x80000000u;
+}
+
+std::vector<float> random_logits(std::mt19937& random, uint32_t count, float spread) {
+  std::normal_distribution<float> normal(0, spread);
+  std::vector<float> logits(count);
+  for (float& v : logits) v = std::round(normal(random) * 16) / 16;
+  return logits;
+}
+
+std::string text(const SampleSettings& s) {
+  return fmt::format("temperature {} top_k {} top_p {} min_p {} repetition {} presence {} frequency {}", s.temperature,
+                     s.top_k, s.top_p, s.min_p, s.repetition_penalty, s.presence_penalty, s.frequency_penalty);
+}
+
+uint64_t kept_mass(const ref::Distribution& d, const std::vector<bool>& kept, uint64_t& difference) {
+  uint64_t total = 0;
+  for (size_t i = 0; i < kept.size(); ++i) {
+    total += d.masses[i];
+    const bool expected = d.values[i] >= d.threshold;
+    if (expected != kept[i]) difference += d.masses[i] + 1;
+  }
+  return total;
+}
+
+// The kept sets must agree, but for what a last bit of exp() may decide at the end of top-p or min-p.
+void check_kept(Generation& generation, const ref::Distribution& d, const std::string& what) {
+  const uint32_t threshold = generation.threshold_key();
+  std::vector<bool> kept;
+  size_t actual = 0, expected = 0;
+  for (const float v : d.values) {
+    kept.push_back(key_of(v) >= threshold);
+    actual += kept.back();
+    expected += v >= d.threshold;
+  }
+  uint64_t difference = 0;
+  const uint64_t total = kept_mass(d, kept, difference);
+  if (difference == 0) return;
+  // A value on the other side of the boundary has the boundary's value.
+  const bool close = static_cast<double>(difference) < 1e-5 * static_cast<double>(total);
+  EXPECT_TRUE(close) << what << " kept " << actual << ", expected " << expected;
+}
+
+void check_draw(Generation& generation, const ref::Distribution& d, const SampleSettings& s, uint32_t step,
+                const std::string& what) {
+  const auto id = static_cast<uint32_t>(generation.next());
+  const uint32_t expected = ref::draw(d, s, step);
+  if (id == expected) return;
+  // The device's exp() may differ in its last bits, which moves the boundaries between ids a little.
+  ASSERT_LT(id, d.masses.size()) << what;
+  const double total = static_cast<double>(std::accumulate(d.masses.begin(), d.masses.end(), uint64_t{0}));
+  const double drawn = ref::philox({step, 0, 0, 0}, {s.seed_lo, s.seed_hi})[0] * 0x1p-32;
+  const double before =
+      static_cast<double>(std::accumulate(d.masses.begin(), d.masses.begin() + id, uint64_t{0})) / total;
+  const double through = before + static_cast<double>(d.masses[id]) / total;
+  EXPECT_TRUE(drawn > before - 1e-5 && drawn < through + 1e-5 && d.masses[id] > 0)
+      << what << " drew " << id << ", expected " << expected;
+}
+
+void check_step(const std::vector<float>& logits, const std::vector<uint32_t>& history, const SampleSettings& s,
+                uint32_t step, Storage storage = Storage::kF32) {
+  DecodeState state{9, step, 1, 0};
+  Generation generation(s, state, history);
+  generation.step(logits, storage);
+  const auto d = ref::distribution(logits, history, s);
+  const std::string what = fmt::format("{} of {} logits, step {}", text(s), logits.size(), step);
+  if (s.temperature > 0 && d.values[d.greedy] > -kInf) check_kept(generation, d, what);
+  check_draw(generation, d, s, step, what);
+  const auto id = static_cast<uint32_t>(generation.next());
+  EXPECT_EQ(generation.ring()[step % 4], generation.next()) << what;
+  EXPECT_EQ(generation.state().step, step + 1) << what;
+  EXPECT_EQ(generation.state().past_length, 9u) << what;
+  ASSERT_LT(id, history.size()) << what;
+  auto expected = history;
+  ++expected[id];
+  EXPECT_EQ(generation.history(), expected) << what;
+}
+
+SampleSettings with(float temperature, uint32_t top_k, float top_p, float min_p) {
+  SampleSettings s;
+  s.temperature = temperature;
+  s.top_k = top_k;
+  s.top_p = top_p;
+  s.min_p = min_p;
+  s.seed_lo = 42;
+  s.seed_hi = 7;
+  return s;
+}
+
+TEST(Sample, PhiloxKnownAnswers) {
+  using A4 = std::array<uint32_t, 4>;
+  EXPECT_EQ(ref::philox({0, 0, 0, 0}, {0, 0}), (A4{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  const uint32_t f = 0xffffffffu;
+  EXPECT_EQ(ref::philox({f, f, f, f}, {f, f}), (A4{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+}
+
+TEST(Sample, SettingsOverVocabularies) {
+  std::mt19937 random(1);
+  const SampleSettings all[] = {with(0, 0, 1, 0),     with(1, 0, 1, 0),           with(0.7f, 50, 1, 0),
+                                with(1, 1, 1, 0),     with(1, 0, 0.9f, 0),        with(1, 0, 0.0f, 0),
+                                with(1, 0, 1, 0.05f), with(1, 0, 1, 1),           with(0.8f, 40, 0.95f, 0.02f),
+                                with(2, 3, 0.5f, 0),  with(1.5f, 255, 0.999f, 0), with(0.3f, 100000, 0.3f, 0.3f)};
+  for (const uint32_t count : {1u, 2u, 3u, 255u, 256u, 257u, 2047u, 2048u, 2049u, 4099u}) {
+    for (const SampleSettings& s : all) {
+      check_step(random_logits(random, count, 3), std::vector<uint32_t>(count), s, random() % 1000);
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(Sample, LargeVocabulary) {
+  std::mt19937 random(2);
+  const uint32_t count = 201088;
+  for (const SampleSettings& s : {with(0, 0, 1, 0), with(1, 0, 1, 0), with(0.9f, 50, 0.95f, 0), with(1, 0, 0.9f, 0),
+                                  with(1, 20000, 0.99f, 0), with(1, 0, 1, 0.1f)}) {
+    check_step(random_logits(random, count, 4), std::vector<uint32_t>(count), s, 3);
+    check_step(random_logits(random, count, 0.05f), std::vector<uint32_t>(count), s, 4);
+    if (HasFailure()) return;
+  }
+}
+
+TEST(Sample, RandomSettingsPenaltiesAndStorages) {
+  std::mt19937 random(3);
+  std::uniform_real_distribution<float> unit(0, 1);
+  for (int i = 0; i < 150; ++i) {
+    const uint32_t count = 1 + random() % 6000;
+    SampleSettings s = with(0.2f + 2 * unit(random), random() % 3 ? 0 : random() % 200,
+                            unit(random) < 0.5f ? 1 : unit(random), unit(random) < 0.5f ? 0 : unit(random) * 0.3f);
+    s.repetition_penalty = unit(random) < 0.5f ? 1 : 0.5f + unit(random);
+    s.presence_penalty = unit(random) - 0.5f;
+    s.frequency_penalty = unit(random) * 0.25f;
+    s.seed_lo = random();
+    s.seed_hi = random();
+    if (i % 10 == 0) s.temperature = 0;
+    std::vector<uint32_t> history(count);
+    for (uint32_t& h : history) h = random() % 3 ? 0 : (random() % 2) << 31 | random() % 4;
+    const bool half = test_device().caps().f16 && i % 2;
+    auto logits = random_logits(random, count, 4);
+    if (i % 3 == 0) logits[random() % count] = kNan;
+    if (i % 5 == 0) logits[random() % count] = -kInf;
+    check_step(logits, history, s, random() % 100, half ? Storage::kF16 : Storage::kF32);
+    if (HasFailure()) return;
+  }
+}
+
+TEST(Sample, GreedyTakesTheLowestOfEquals) {
+  std::vector<float> logits(5000, 1.0f);
+  logits[4000] = logits[4500] = logits[3] = 9;
+  logits[2] = kNan;
+  logits[1] = -kInf;
+  Generation generation(with(0, 0, 1, 0), {}, std::vector<uint32_t>(5000));
+  generation.step(logits);
+  EXPECT_EQ(generation.next(), 3);
+  logits[3] = 0;
+  generation.step(logits);
+  EXPECT_EQ(generation.next(), 4000);
+}
+
+TEST(Sample, GreedyAppliesPenalties) {
+  SampleSettings s = with(0, 0, 1, 0);
+  s.repetition_penalty = 2;
+  s.frequency_penalty = 1;
+  s.presence_penalty = 0.5f;
+  // Id 0: in the prompt, 10 / 2. Id 1: generated twice, 12 / 2 - 2.5. Id 2: -1 * 2. Id 3: untouched.
+  const std::vector<uint32_t> history = {1u << 31, 2, 1u << 31, 0};
+  Generation generation(s, {}, history);
+  generation.step({10, 12, -1, 4.75f});
+  EXPECT_EQ(generation.next(), 0);
+  generation.step({10, 12, -1, 4.75f});  // id 0 was generated once: 5 - 1.5
+  EXPECT_EQ(generation.next(), 3);
+}
+
+TEST(Sample, NothingButNanAndInfinities) {
+  for (const float temperature : {0.0f, 1.0f}) {
+    for (const float value : {kNan, -kInf}) {
+      Generation generation(with(temperature, 5, 0.5f, 0), {}, std::vector<uint32_t>(300));
+      generation.step(std::vector<float>(300, value));
+      EXPECT_EQ(generation.next(), 0);
+    }
+    std::vector<float> logits(300, 3.0f);
+    logits[77] = kInf;
+    Generation generation(with(temperature, 0, 1, 0), {}, std::vector<uint32_t>(300));
+    for (int i = 0; i < 3; ++i) {
+      generation.step(logits);
+      EXPECT_EQ(generation.next(), 77);
+    }
+  }
+}
+
+// 20,000 draws of 10 ids: chi-square with 9 degrees of freedom stays below 33.7 but for 1 in 10,000.
+TEST(Sample, FrequenciesFollowProbabilities) {
+  const std::vector<float> logits = {0, 1, 2, 0.5f, -1, 1.5f, 0, -0.5f, 2.5f, 1};
+  const SampleSettings s = with(1, 0, 1, 0);
+  const auto d = ref::distribution(logits, std::vector<uint32_t>(10), s);
+  const double total = static_cast<double>(std::accumulate(d.masses.begin(), d.masses.end(), uint64_t{0}));
+  std::vector<uint32_t> counts(10);
+  for (uint32_t step = 0; step < 20000; ++step) ++counts[ref::draw(d, s, step)];
+  double chi = 0;
+  for (size_t i = 0; i < 10; ++i) {
+    const double expected = 20000 * static_cast<double>(d.masses[i]) / total;
+    chi += (counts[i] - expected) * (counts[i] - expected) / expected;
+  }
+  EXPECT_LT(chi, 33.7);
+  // The device draws the very same ids.
+  Generation generation(s, {}, std::vector<uint32_t>(10), 1);
+  for (uint32_t step = 0; step < 200; ++step) {
+    generation.step(logits);
+    check_draw(generation, d, s, step, "frequencies, step " + std::to_string(step));
+  }
+}
+
+TEST(Sample, SeedsAndStepsDecide) {
+  std::mt19937 random(5);
+  const auto logits = random_logits(random, 1000, 1);
+  std::vector<std::vector<int32_t>> runs;
+  for (const uint32_t seed : {1u, 1u, 2u}) {
+    SampleSettings s = with(1, 0, 1, 0);
+    s.seed_lo = seed;
+    Generation generation(s, {}, std::vector<uint32_t>(1000), 16);
+    for (int i = 0; i < 16; ++i) generation.step(logits);
+    runs.push_back(generation.ring());
+  }
+  EXPECT_EQ(runs[0], runs[1]);
+  EXPECT_NE(runs[0], runs[2]);
+}
+
+TEST(Sample, StopsAndStaysStopped) {
+  SampleSettings s = with(0, 0, 1, 0);
+  s.stop_count = 2;
+  s.stop_ids[0] = 99;
+  s.stop_ids[1] = 2;
+  s.stop_ids[2] = 1;  // beyond stop_count
+  Generation generation(s, {10, 0, 1, 0}, std::vector<uint32_t>(4), 3);
+  generation.step({0, 5, 1, 0});
+  EXPECT_EQ(generation.next(), 1);
+  EXPECT_EQ(generation.state().active, 1u);
+  generation.step({0, 1, 5, 0});
+  EXPECT_EQ(generation.next(), 2);
+  EXPECT_EQ(generation.state().active, 0u);
+  generation.step({9, 1, 5, 0});
+  generation.step({9, 1, 5, 0});
+  EXPECT_EQ(generation.next(), 2);
+  EXPECT_EQ(generation.ring(), (std::vector<int32_t>{-1, 2, -1}));
+  EXPECT_EQ(generation.state().step, 4u);
+  EXPECT_EQ(generation.history(), (std::vector<uint32_t>{0, 1, 1, 0}));
+}
+
+TEST(Sample, AGenerationLikeTheReference) {
+  std::mt19937 random(6);
+  SampleSettings s = with(0.8f, 40, 0.9f, 0);
+  s.repetition_penalty = 1.3f;
+  s.frequency_penalty = 0.2f;
+  std::vector<uint32_t> history(3000);
+  Generation generation(s, {}, history, 64);
+  DecodeState state;
+  std::vector<int32_t> expected;
+  for (int i = 0; i < 40; ++i) {
+    const auto logits = random_logits(random, 3000, 2);
+    generation.step(logits);
+    expected.push_back(ref::sample(logits, s, state, history));
+  }
+  auto ring = generation.ring();
+  ring.resize(40);
+  EXPECT_EQ(ring, expected);
+  EXPECT_EQ(generation.history(), history);
+}
+
+TEST(Sample, PromptIsNotedOnce) {
+  Runner runner(test_device());
+  std::vector<uint32_t> history = {0, 3, 0, 0, 1};
+  const Tensor noted = upload_words(runner, history.data(), 5), idle = upload_words(runner, history.data(), 5);
+  const Tensor ids = runner.upload({6}, {1, 1, 3, 5, -1, 3});
+  const DecodeState stopped{0, 0, 0, 0}, running;
+  plan_note_prompt({ids, noted, {}}, runner.recorder());
+  plan_note_prompt({ids, idle, upload_words(runner, &stopped, kDecodeStateWords)}, runner.recorder());
+  plan_note_prompt({runner.upload({1}, {0}), noted, upload_words(runner, &running, kDecodeStateWords)},
+                   runner.recorder());
+  runner.run();
+  const auto bit = static_cast<int32_t>(0x80000000u);
+  EXPECT_EQ(runner.read_ints(noted), (std::vector<int32_t>{bit, bit | 3, 0, bit, 1}));
+  EXPECT_EQ(runner.read_ints(idle), (std::vector<int32_t>{0, 3, 0, 0, 1}));
+}
+
+TEST(Sample, Refusals) {
+  const gpu::Caps caps;
+  const SampleProblem good{{1, Storage::kF32, {2, 8}}, {2, Storage::kU32, {kSampleSettingsWords}},
+                           {3, Storage::kU32, {4}},    {4, Storage::kU32, {8}},
+                           {5, Storage::kI32, {1}},    {6, Storage::kI32, {16}}};
+  const auto refuse = [&caps](const SampleProblem& problem, const std::string& message) {
+    Recorder recorder(caps);
+    try {
+      plan_sample(problem, recorder);
+      ADD_FAILURE() << "not refused: " << message;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(message), std::string::npos) << error.what();
+    }
+  };
+  Recorder recorder(caps);
+  plan_sample(good, recorder);
+  EXPECT_EQ(recorder.dispatches().size(), 6u);
+  SampleProblem bad = good;
+  bad.row = 2;
+  refuse(bad, "row 2 is not among the 2");
+  bad = good;
+  bad.history.shape = {9};
+  refuse(bad, "history must be 8 u32 words, got shape 9");
+  bad = good;
+  bad.logits.shape = {1, (1u << 22) + 1};
+  refuse(bad, "a vocabulary of 1 to 4194304");
+}
+
+TEST(State, BeginWritesWhatFollowsFromTheLength) {
+  const DecodeState state{100, 5, 1, 0};
+  for (const uint32_t count : {1u, 3u, 7u, 9u}) {
+    Runner runner(test_device());
+    BeginStepProblem problem{upload_words(runner, &state, kDecodeStateWords), {}};
+    std::vector<std::vector<int32_t>> expected;
+    for (uint32_t k = 0; k < count; ++k) {
+      const uint32_t size = 1 + k * 40;
+      const bool iota = k % 2;
+      const auto offset = static_cast<int32_t>(k) - 2;
+      problem.targets.push_back(
+          {runner.allocate(Storage::kI32, {size}), offset, iota ? StepTarget::Kind::kIota : StepTarget::Kind::kScalar});
+      expected.emplace_back(size, 100 + offset);
+      if (iota) std::iota(expected.back().begin(), expected.back().end(), 100 + offset);
+    }
+    plan_begin_step(problem, runner.recorder());
+    EXPECT_EQ(runner.recorder().dispatches().size(), count > 7 ? 2u : 1u);
+    runner.run();
+    for (uint32_t k = 0; k < count; ++k) EXPECT_EQ(runner.read_ints(problem.targets[k].target), expected[k]) << k;
+  }
+}
+
+TEST(State, EndMovesTheLengthOnlyWhileActive) {
+  for (const uint32_t active : {0u, 1u}) {
+    Runner runner(test_device());
+    const DecodeState state{100, 5, active, 0};
+    const Tensor tensor = upload_words(runner, &state, kDecodeStateWords);
+    plan_end_step({tensor, 7}, runner.recorder());
+    runner.run();
+    EXPECT_EQ(runner.read_ints(tensor), (std::vector<int32_t>{active ? 107 : 100, 5, static_cast<int32_t>(active), 0}));
+  }
+}
+
+TEST(State, Refusals) {
+  const gpu::Caps caps;
+  Recorder recorder(caps);
+  const Tensor state{1, Storage::kU32, {4}}, target{2, Storage::kI32, {1}};
+  EXPECT_THROW(plan_begin_step({state, {{target, 0}, {target, 1}}}, recorder), Error);
+  EXPECT_THROW(plan_begin_step({state, {{{3, Storage::kF32, {1}}, 0}}}, recorder), Error);
+  EXPECT_THROW(plan_end_step({target, 1}, recorder), Error);
+}
+
+}  // namespace
+}  // namespace sluice::kernels
