@@ -40,6 +40,7 @@ void add_run(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_bench(CLI::App& app);
 
 // The closing line on stderr: load time, prompt and new tokens with their rates, device.
 void print_summary(const TextModel& model, const Generation& generation);

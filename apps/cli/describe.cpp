@@ -16,6 +16,16 @@ std::string bytes_text(uint64_t bytes) {
   return bytes >= 1u << 20 ? fmt::format("{:.0f} MiB", static_cast<double>(bytes) / (1u << 20)) : fmt::format("{:.0f} KiB", static_cast<double>(bytes) / 1024);
 }
 
+// The named features; how many more have only a number.
+std::string features_text(const std::vector<std::string>& features) {
+  std::vector<std::string> named;
+  for (const std::string& feature : features) {
+    if (!feature.starts_with("feature-0x")) named.push_back(feature);
+  }
+  const size_t rest = features.size() - named.size();
+  return fmt::format("{}{}", fmt::join(named, ", "), rest == 0 ? "" : fmt::format(" and {} without a name", rest));
+}
+
 std::string describe(const DeviceInfo& d) {
   const auto known = [](const std::string& text) { return text.empty() ? std::string("not reported") : text; };
   std::string text = fmt::format("{}: {} [{}, {}]\n", d.index, d.name, d.type, d.backend);
@@ -28,7 +38,7 @@ std::string describe(const DeviceInfo& d) {
   text += fmt::format("   subgroups     {}\n", d.subgroup_max == 0                ? std::string("none")
                                               : d.subgroup_min == d.subgroup_max ? fmt::format("of {}", d.subgroup_min)
                                                                                  : fmt::format("of {} to {}", d.subgroup_min, d.subgroup_max));
-  text += fmt::format("   features      {}\n", fmt::join(d.features, ", "));
+  text += fmt::format("   features      {}\n", features_text(d.features));
   return text;
 }
 

@@ -18,9 +18,10 @@ int run(int argc, char** argv) {
   sluice::cli::add_chat(app);
   sluice::cli::add_devices(app);
   sluice::cli::add_inspect(app);
+  sluice::cli::add_bench(app);
   try {
     app.parse(argc, argv);
-    if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand (run, chat, devices or inspect)");
+    if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand (run, chat, devices, inspect or bench)");
     return 0;
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);  // prints help, version or the mistake

@@ -33,6 +33,7 @@ struct SamplingOptions {
   float frequency_penalty = 0;  // of tokens in the answer, for each time
   uint64_t seed = 0;            // same seed, same device: same text
   std::vector<std::string> stop;  // the text ends before any of these
+  bool ignore_stop_tokens = false;  // go on to max_tokens, for measurements
 };
 
 enum class FinishReason : uint8_t { kStopToken, kStopString, kLength, kCancelled };
@@ -82,6 +83,9 @@ class TextModel {
 
   // Continues `prompt`. What the cache already holds of it, from earlier calls, is not run again.
   Generation generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling, const OnToken& on_token = {});
+
+  // Forgets what the cache holds.
+  void clear();
 
   // Logits (prompt.size(), vocabulary()) in float32 of every position, computed from an empty cache.
   std::vector<float> logits(std::span<const uint32_t> prompt);

@@ -1,5 +1,7 @@
 #include "api/device_info.h"
 
+#include "base/error.h"
+
 namespace sluice {
 
 namespace api {
@@ -29,9 +31,18 @@ DeviceInfo device_info(const gpu::AdapterInfo& adapter) {
 
 }  // namespace api
 
+// Some libraries tell subgroup sizes only to a shader, so each device is opened; one that cannot be is listed all the same.
 std::vector<DeviceInfo> list_devices(const DeviceChoice& choice) {
   std::vector<DeviceInfo> devices;
-  for (const gpu::AdapterInfo& adapter : gpu::list_adapters(api::device_options(choice))) devices.push_back(api::device_info(adapter));
+  for (const gpu::AdapterInfo& adapter : gpu::list_adapters(api::device_options(choice))) {
+    gpu::DeviceOptions options = api::device_options(choice);
+    options.adapter = std::to_string(adapter.index);
+    try {
+      devices.push_back(api::device_info(gpu::Device::open(options)->info()));
+    } catch (const Error&) {
+      devices.push_back(api::device_info(adapter));
+    }
+  }
   return devices;
 }
 

@@ -119,7 +119,7 @@ std::string TextModel::apply_chat_template(const std::vector<Message>& messages)
 Generation TextModel::generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling, const OnToken& on_token) {
   check_sampling(sampling);
   decode::Engine& engine = *impl_->engine;
-  const std::vector<uint32_t>& stop_ids = impl_->files.stop_ids;
+  const std::vector<uint32_t> stop_ids = sampling.ignore_stop_tokens ? std::vector<uint32_t>{} : impl_->files.stop_ids;
   std::optional<text::TextStream> stream;
   if (impl_->tokenizer) stream.emplace(*impl_->tokenizer);
   text::StopStrings stops(sampling.stop);
@@ -161,6 +161,8 @@ Generation TextModel::generate(std::span<const uint32_t> prompt, const SamplingO
   result.decode_seconds = seconds_since(first);
   return result;
 }
+
+void TextModel::clear() { impl_->engine->clear(); }
 
 std::vector<float> TextModel::logits(std::span<const uint32_t> prompt) {
   decode::Engine& engine = *impl_->engine;

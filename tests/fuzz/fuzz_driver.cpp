@@ -1,6 +1,7 @@
-// A main() for fuzz targets where libFuzzer is not at hand: mutates seed files for some seconds, from a fixed seed,
-// without coverage feedback. An input that kills the program is left in fuzz_input.bin.
-//   import_fuzz [--seconds N] SEED_FILES...
+// A main() for fuzz targets where libFuzzer is not at hand: mutates seed files for some seconds, without coverage
+// feedback. The inputs are the same in every run, so after a crash the same command with --keep leaves the guilty one
+// in fuzz_input.bin.
+//   import_fuzz [--seconds N] [--keep] SEED_FILES...
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -60,40 +61,46 @@ std::string mutate(const std::vector<std::string>& seeds, Random& random) {
   return text;
 }
 
-void run(const std::string& text) {
-  // Written first, so that it is there after a crash.
-  std::ofstream("fuzz_input.bin", std::ios::binary) << text;
+void run(const std::string& text, bool keep) {
+  if (keep) std::ofstream("fuzz_input.bin", std::ios::binary) << text;
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+}
+
+struct Options {
+  double seconds = 10;
+  bool keep = false;
+  std::vector<std::string> seeds;  // contents
+};
+
+// False if a file cannot be read or none is given.
+bool parse(int argc, char** argv, Options& options) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--seconds" && i + 1 < argc) {
+      options.seconds = std::atof(argv[++i]);
+    } else if (argument == "--keep") {
+      options.keep = true;
+    } else {
+      std::ifstream file(argv[i], std::ios::binary);
+      if (!file) std::fprintf(stderr, "cannot read %s\n", argv[i]);
+      if (!file) return false;
+      options.seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    }
+  }
+  if (options.seeds.empty()) std::fprintf(stderr, "usage: %s [--seconds N] [--keep] SEED_FILES...\n", argv[0]);
+  return !options.seeds.empty();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  double seconds = 10;
-  std::vector<std::string> seeds;
-  for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--seconds" && i + 1 < argc) {
-      seconds = std::atof(argv[++i]);
-      continue;
-    }
-    std::ifstream file(argv[i], std::ios::binary);
-    if (!file) {
-      std::fprintf(stderr, "cannot read %s\n", argv[i]);
-      return 1;
-    }
-    seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-  }
-  if (seeds.empty()) {
-    std::fprintf(stderr, "usage: %s [--seconds N] SEED_FILES...\n", argv[0]);
-    return 1;
-  }
-  for (const std::string& seed : seeds) run(seed);
+  Options options;
+  if (!parse(argc, argv, options)) return 1;
+  for (const std::string& seed : options.seeds) run(seed, options.keep);
   Random random(1);
   uint64_t runs = 0;
-  const Clock::time_point end =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  for (; Clock::now() < end; ++runs) run(mutate(seeds, random));
-  std::remove("fuzz_input.bin");
+  const auto end = Clock::now() + std::chrono::duration<double>(options.seconds);
+  for (; Clock::now() < end; ++runs) run(mutate(options.seeds, random), options.keep);
   std::printf("%llu mutated inputs, none broke a rule\n", static_cast<unsigned long long>(runs));
   return 0;
 }
