@@ -70,18 +70,30 @@ BenchRow bench_decode(TextModel& model, const BenchArgs& args, uint32_t length) 
 
 void print_rows(const BenchArgs& args, const TextModel& model, const std::vector<BenchRow>& rows) {
   if (args.output == "json") {
-    nlohmann::ordered_json json = {{"model", args.model.folder}, {"device", model.device().name}, {"library", model.device().library_version}, {"load_seconds", model.load_seconds()}, {"weight_bytes", model.weight_bytes()}, {"repeats", args.repeats}};
-    for (const BenchRow& row : rows) json["tests"].push_back({{"test", row.test}, {"depth", row.depth}, {"median", row.median}, {"least", row.least}, {"most", row.most}});
+    nlohmann::ordered_json json = {{"model", args.model.folder},
+                                   {"device", model.device().name},
+                                   {"library", model.device().library_version},
+                                   {"load_seconds", model.load_seconds()},
+                                   {"weight_bytes", model.weight_bytes()},
+                                   {"repeats", args.repeats}};
+    for (const BenchRow& row : rows)
+      json["tests"].push_back(
+          {{"test", row.test}, {"depth", row.depth}, {"median", row.median}, {"least", row.least}, {"most", row.most}});
     std::cout << json.dump(2) << "\n";
     return;
   }
   const bool markdown = args.output == "markdown", csv = args.output == "csv";
-  const char* format = csv ? "{},{},{},{},{}\n" : markdown ? "| {} | {} | {} | {} | {} |\n" : "{:<10} {:>8} {:>14} {:>12} {:>12}\n";
-  if (args.output == "table") fmt::print("{} on {}, {}; tokens per second, {} repeats\n", args.model.folder, model.device().name, model.device().library_version, args.repeats);
+  const char* format = csv        ? "{},{},{},{},{}\n"
+                       : markdown ? "| {} | {} | {} | {} | {} |\n"
+                                  : "{:<10} {:>8} {:>14} {:>12} {:>12}\n";
+  if (args.output == "table")
+    fmt::print("{} on {}, {}; tokens per second, {} repeats\n", args.model.folder, model.device().name,
+               model.device().library_version, args.repeats);
   fmt::print(fmt::runtime(format), "test", "depth", "median tok/s", "least", "most");
   if (markdown) fmt::print("| --- | ---: | ---: | ---: | ---: |\n");
   for (const BenchRow& row : rows) {
-    fmt::print(fmt::runtime(format), row.test, row.depth, fmt::format("{:.2f}", row.median), fmt::format("{:.2f}", row.least), fmt::format("{:.2f}", row.most));
+    fmt::print(fmt::runtime(format), row.test, row.depth, fmt::format("{:.2f}", row.median),
+               fmt::format("{:.2f}", row.least), fmt::format("{:.2f}", row.most));
   }
 }
 
@@ -103,11 +115,19 @@ void add_bench(CLI::App& app) {
   auto args = std::make_shared<BenchArgs>();
   CLI::App* command = app.add_subcommand("bench", "Measure tokens per second of prompts (pp) and of new tokens (tg)");
   args->model.add_to(*command);
-  command->add_option("-p,--prompt-lengths", args->prompt_lengths, "Prompt lengths: 128,512; 0: none")->delimiter(',')->capture_default_str();
-  command->add_option("-n,--new-tokens", args->new_lengths, "Numbers of new tokens: 128; 0: none")->delimiter(',')->capture_default_str();
+  command->add_option("-p,--prompt-lengths", args->prompt_lengths, "Prompt lengths: 128,512; 0: none")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("-n,--new-tokens", args->new_lengths, "Numbers of new tokens: 128; 0: none")
+      ->delimiter(',')
+      ->capture_default_str();
   command->add_option("-d,--depth", args->depth, "Tokens in the cache before")->capture_default_str();
-  command->add_option("-r,--repeats", args->repeats, "Runs that count, after one that does not")->check(CLI::Range(1u, 1000u))->capture_default_str();
-  command->add_option("--output", args->output, "Form of the result")->check(CLI::IsMember({"table", "json", "csv", "markdown"}))->capture_default_str();
+  command->add_option("-r,--repeats", args->repeats, "Runs that count, after one that does not")
+      ->check(CLI::Range(1u, 1000u))
+      ->capture_default_str();
+  command->add_option("--output", args->output, "Form of the result")
+      ->check(CLI::IsMember({"table", "json", "csv", "markdown"}))
+      ->capture_default_str();
   command->callback([args] { bench(*args); });
 }
 

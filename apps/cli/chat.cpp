@@ -36,7 +36,9 @@ void chat(const ChatArgs& args) {
   std::vector<Message> messages;
   if (!args.system.empty()) messages.push_back({"system", args.system});
   const bool interactive = is_terminal_input();
-  if (interactive) fmt::print(stderr, "{} on {}. An empty line or Ctrl-D ends the conversation.\n", args.model.folder, model.device().name);
+  if (interactive)
+    fmt::print(stderr, "{} on {}. An empty line or Ctrl-D ends the conversation.\n", args.model.folder,
+               model.device().name);
   const Interrupt interrupt;
   for (std::string line;;) {
     if (interactive) std::cout << "> " << std::flush;

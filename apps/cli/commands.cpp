@@ -25,9 +25,13 @@ CLI::Validator from_to(float low, float high) {
 void ModelArgs::add_to(CLI::App& app) {
   app.add_option("model", folder, "Folder of the model: genai_config.json, or config.json and onnx/")->required();
   app.add_option("--variant", variant, "Which ONNX file of several: q4f16 for onnx/model_q4f16.onnx");
-  app.add_option("--device", device, "Index or part of the name of a device (see `sluice devices`)")->envname("SLUICE_DEVICE");
-  app.add_option("--webgpu-library", library, "Shared library that implements webgpu.h")->envname("SLUICE_WEBGPU_LIBRARY");
-  app.add_option("--chunk", chunk, "Tokens of the prompt that run at once")->check(CLI::Range(1u, 8192u))->capture_default_str();
+  app.add_option("--device", device, "Index or part of the name of a device (see `sluice devices`)")
+      ->envname("SLUICE_DEVICE");
+  app.add_option("--webgpu-library", library, "Shared library that implements webgpu.h")
+      ->envname("SLUICE_WEBGPU_LIBRARY");
+  app.add_option("--chunk", chunk, "Tokens of the prompt that run at once")
+      ->check(CLI::Range(1u, 8192u))
+      ->capture_default_str();
   app.add_flag("--quiet,-q", quiet, "No progress bar and no closing line");
 }
 
@@ -43,15 +47,24 @@ LoadOptions ModelArgs::load_options() const {
 void SamplingArgs::add_to(CLI::App& app) {
   app.add_option("--max-tokens,-n", max_tokens, "Tokens to write at most (default 256; 0: only run the prompt)");
   app.add_flag("--greedy", greedy, "Always the most probable token");
-  app.add_option("--temperature", temperature, "Divides the logits before sampling; 0 is greedy")->check(from_to(0, 100));
+  app.add_option("--temperature", temperature, "Divides the logits before sampling; 0 is greedy")
+      ->check(from_to(0, 100));
   app.add_option("--top-k", top_k, "Sample among the k most probable tokens; 0: all");
-  app.add_option("--top-p", top_p, "Sample among the most probable tokens that together reach this probability; 1: all")->check(from_to(0, 1));
-  app.add_option("--min-p", min_p, "Drop tokens below this share of the most probable one's probability; 0: none")->check(from_to(0, 1));
-  app.add_option("--repetition-penalty", repetition_penalty, "Divides logits of tokens in the prompt or the answer; 1: off")->check(from_to(0.01f, 100));
-  app.add_option("--presence-penalty", presence_penalty, "Subtracted from logits of tokens in the answer; 0: off")->check(from_to(-100, 100));
-  app.add_option("--frequency-penalty", frequency_penalty, "The same, times how often a token is in the answer; 0: off")->check(from_to(-100, 100));
+  app.add_option("--top-p", top_p, "Sample among the most probable tokens that together reach this probability; 1: all")
+      ->check(from_to(0, 1));
+  app.add_option("--min-p", min_p, "Drop tokens below this share of the most probable one's probability; 0: none")
+      ->check(from_to(0, 1));
+  app.add_option("--repetition-penalty", repetition_penalty,
+                 "Divides logits of tokens in the prompt or the answer; 1: off")
+      ->check(from_to(0.01f, 100));
+  app.add_option("--presence-penalty", presence_penalty, "Subtracted from logits of tokens in the answer; 0: off")
+      ->check(from_to(-100, 100));
+  app.add_option("--frequency-penalty", frequency_penalty, "The same, times how often a token is in the answer; 0: off")
+      ->check(from_to(-100, 100));
   app.add_option("--seed", seed, "Same seed, same device: same text (default: a random one)");
-  app.add_option("--stop", stop, "The text ends before this string; may be given several times")->take_all()->allow_extra_args(false);
+  app.add_option("--stop", stop, "The text ends before this string; may be given several times")
+      ->take_all()
+      ->allow_extra_args(false);
 }
 
 SamplingOptions SamplingArgs::apply_to(SamplingOptions options) const {
@@ -78,8 +91,9 @@ SamplingOptions SamplingArgs::apply_to(SamplingOptions options) const {
 void print_summary(const TextModel& model, const Generation& g) {
   const auto rate = [](double count, double seconds) { return seconds > 0 ? count / seconds : 0.0; };
   const size_t after_first = g.ids.empty() ? 0 : g.ids.size() - 1;  // the first comes with the prompt's time
-  fmt::print(stderr, "\nload {:.2f} s | prompt {} tokens, {:.1f} tok/s | new {} tokens, {:.1f} tok/s | {}\n", model.load_seconds(), g.prompt_tokens,
-             rate(g.prompt_run, g.prompt_seconds), g.ids.size(), rate(static_cast<double>(after_first), g.decode_seconds), model.device().name);
+  fmt::print(stderr, "\nload {:.2f} s | prompt {} tokens, {:.1f} tok/s | new {} tokens, {:.1f} tok/s | {}\n",
+             model.load_seconds(), g.prompt_tokens, rate(g.prompt_run, g.prompt_seconds), g.ids.size(),
+             rate(static_cast<double>(after_first), g.decode_seconds), model.device().name);
 }
 
 }  // namespace sluice::cli

@@ -24,10 +24,14 @@ struct RunArgs {
 
 const char* name(FinishReason reason) {
   switch (reason) {
-    case FinishReason::kStopToken: return "stop_token";
-    case FinishReason::kStopString: return "stop_string";
-    case FinishReason::kLength: return "length";
-    case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kStopToken:
+      return "stop_token";
+    case FinishReason::kStopString:
+      return "stop_string";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
   }
   return "";
 }
@@ -81,8 +85,11 @@ void add_run(CLI::App& app) {
   auto* ids = command->add_option("--prompt-ids", args->prompt_ids, "Token ids to continue: 1,2,3")->delimiter(',');
   prompt->excludes(ids);
   args->sampling.add_to(*command);
-  command->add_option("--output", args->output, "text as it is written, ids one a line, or json at the end")->check(CLI::IsMember({"text", "ids", "json"}))->capture_default_str();
-  command->add_option("--logits", args->logits, "Write the prompt's logits, float32 (tokens, vocabulary), to this .npy file");
+  command->add_option("--output", args->output, "text as it is written, ids one a line, or json at the end")
+      ->check(CLI::IsMember({"text", "ids", "json"}))
+      ->capture_default_str();
+  command->add_option("--logits", args->logits,
+                      "Write the prompt's logits, float32 (tokens, vocabulary), to this .npy file");
   command->callback([args, prompt, ids] {
     if (prompt->empty() && ids->empty()) throw CLI::RequiredError("--prompt or --prompt-ids");
     run(*args);

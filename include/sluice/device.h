@@ -7,8 +7,9 @@
 
 namespace sluice {
 
-// Which WebGPU library and which of its adapters to use. Empty: the environment variables SLUICE_WEBGPU_LIBRARY and SLUICE_DEVICE,
-// then the library that the build fetched and its best adapter (discrete GPUs first, software adapters last).
+// Which WebGPU library and which of its adapters to use. Empty: the environment variables SLUICE_WEBGPU_LIBRARY and
+// SLUICE_DEVICE, then the library that the build fetched and its best adapter (discrete GPUs first, software adapters
+// last).
 struct DeviceChoice {
   std::string library;  // path of a shared library that exports webgpu.h
   std::string adapter;  // index in list_devices(), or a part of a name

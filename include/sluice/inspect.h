@@ -15,8 +15,8 @@ struct InspectOptions {
   bool dump_graph = false;  // append the whole graph, a node a line
 };
 
-// A text report: inputs, outputs, operators with counts, weights and memory by part, what the chosen device would need, whether the
-// model fits, and every obstacle if it cannot run. `model` is a folder or an ONNX file.
+// A text report: inputs, outputs, operators with counts, weights and memory by part, what the chosen device would need,
+// whether the model fits, and every obstacle if it cannot run. `model` is a folder or an ONNX file.
 std::string inspect(const std::filesystem::path& model, const InspectOptions& options = {});
 
 }  // namespace sluice

@@ -29,7 +29,8 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  // All inputs by name -> all outputs by name. Throws Error with every obstacle: unsupported operators, wrong inputs, limits.
+  // All inputs by name -> all outputs by name. Throws Error with every obstacle: unsupported operators, wrong inputs,
+  // limits.
   std::map<std::string, HostTensor> run(const std::map<std::string, HostTensor>& feeds);
 
  private:

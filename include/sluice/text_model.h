@@ -24,23 +24,23 @@ struct LoadOptions {
 
 struct SamplingOptions {
   uint32_t max_tokens = 256;
-  float temperature = 0;        // 0: the most probable token each time (greedy)
-  uint32_t top_k = 0;           // 0: off
-  float top_p = 1;              // 1: off
-  float min_p = 0;              // 0: off
-  float repetition_penalty = 1; // of tokens in the prompt and the answer; 1: off
-  float presence_penalty = 0;   // of tokens in the answer
-  float frequency_penalty = 0;  // of tokens in the answer, for each time
-  uint64_t seed = 0;            // same seed, same device: same text
-  std::vector<std::string> stop;  // the text ends before any of these
+  float temperature = 0;            // 0: the most probable token each time (greedy)
+  uint32_t top_k = 0;               // 0: off
+  float top_p = 1;                  // 1: off
+  float min_p = 0;                  // 0: off
+  float repetition_penalty = 1;     // of tokens in the prompt and the answer; 1: off
+  float presence_penalty = 0;       // of tokens in the answer
+  float frequency_penalty = 0;      // of tokens in the answer, for each time
+  uint64_t seed = 0;                // same seed, same device: same text
+  std::vector<std::string> stop;    // the text ends before any of these
   bool ignore_stop_tokens = false;  // go on to max_tokens, for measurements
 };
 
 enum class FinishReason : uint8_t { kStopToken, kStopString, kLength, kCancelled };
 
 struct Generation {
-  std::string text;            // without special tokens, and without the stop string
-  std::vector<uint32_t> ids;   // sampled tokens, a final stop token not among them
+  std::string text;           // without special tokens, and without the stop string
+  std::vector<uint32_t> ids;  // sampled tokens, a final stop token not among them
   FinishReason reason = FinishReason::kLength;
   uint32_t prompt_tokens = 0;  // of the whole prompt
   uint32_t prompt_run = 0;     // of those, not taken from the cache
@@ -71,14 +71,16 @@ class TextModel {
   // The model's own defaults (generation_config.json or genai_config.json).
   SamplingOptions defaults() const;
 
-  // Needs tokenizer.json; throws Error naming the file otherwise. Special tokens (a leading bos) are added as the tokenizer says.
+  // Needs tokenizer.json; throws Error naming the file otherwise. Special tokens (a leading bos) are added as the
+  // tokenizer says.
   std::vector<uint32_t> tokenize(const std::string& text, bool add_special_tokens = true) const;
   std::string detokenize(std::span<const uint32_t> ids) const;
-  // The prompt that the model's chat template makes of a conversation, ready for the answer. Throws Error if there is no template.
+  // The prompt that the model's chat template makes of a conversation, ready for the answer. Throws Error if there is
+  // no template.
   std::string apply_chat_template(const std::vector<Message>& messages) const;
 
-  // Called for each token with the text that it finished (whole UTF-8 characters, may be empty), and without a token for text that
-  // was still held back at the end. False ends the generation.
+  // Called for each token with the text that it finished (whole UTF-8 characters, may be empty), and without a token
+  // for text that was still held back at the end. False ends the generation.
   using OnToken = std::function<bool(std::string_view text, std::optional<uint32_t> id)>;
 
   // Continues `prompt`. What the cache already holds of it, from earlier calls, is not run again.

@@ -31,7 +31,8 @@ DeviceInfo device_info(const gpu::AdapterInfo& adapter) {
 
 }  // namespace api
 
-// Some libraries tell subgroup sizes only to a shader, so each device is opened; one that cannot be is listed all the same.
+// Some libraries tell subgroup sizes only to a shader, so each device is opened; one that cannot be is listed all the
+// same.
 std::vector<DeviceInfo> list_devices(const DeviceChoice& choice) {
   std::vector<DeviceInfo> devices;
   for (const gpu::AdapterInfo& adapter : gpu::list_adapters(api::device_options(choice))) {

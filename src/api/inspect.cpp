@@ -7,6 +7,7 @@
 #include "api/device_info.h"
 #include "base/error.h"
 #include "decode/model_graph.h"
+#include "graph/infer.h"
 #include "onnx/import.h"
 #include "runtime/compile.h"
 #include "runtime/memory_plan.h"
@@ -36,14 +37,16 @@ std::string values_section(const graph::Graph& g, const std::vector<graph::Value
   std::string text = fmt::format("{}\n", title);
   for (const graph::ValueId id : ids) {
     const graph::Value& v = g.values[id];
-    text += fmt::format("  {:<28} {:<8} {}\n", v.name, v.dtype ? name(*v.dtype) : "?", v.shape ? to_string(*v.shape, g) : "?");
+    text += fmt::format("  {:<28} {:<8} {}\n", v.name, v.dtype ? name(*v.dtype) : "?",
+                        v.shape ? to_string(*v.shape, g) : "?");
   }
   return text;
 }
 
 std::string operators_section(const graph::Graph& g) {
   std::map<std::string, uint32_t> counts;
-  for (const graph::Node& node : g.nodes) ++counts[node.domain.empty() ? node.op_type : node.domain + "." + node.op_type];
+  for (const graph::Node& node : g.nodes)
+    ++counts[node.domain.empty() ? node.op_type : node.domain + "." + node.op_type];
   std::vector<std::pair<std::string, uint32_t>> rows(counts.begin(), counts.end());
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   std::string text = fmt::format("operators ({} nodes)\n", g.nodes.size());
@@ -51,7 +54,8 @@ std::string operators_section(const graph::Graph& g) {
   return text;
 }
 
-// Follows Reshape and its like, so that an embedding that is a reshaped projection counts once, with the first part that reads it.
+// Follows Reshape and its like, so that an embedding that is a reshaped projection counts once, with the first part
+// that reads it.
 std::string weights_section(const graph::Graph& g) {
   std::map<graph::ValueId, std::string> parts;
   for (const graph::Node& node : g.nodes) {
@@ -72,7 +76,8 @@ std::string weights_section(const graph::Graph& g) {
     total += bytes;
   }
   std::string text = fmt::format("weights ({})\n", size_text(total));
-  for (const auto& [part, sum] : sums) text += fmt::format("  {:<16} {:>5} tensors  {:>12}\n", part, sum.first, size_text(sum.second));
+  for (const auto& [part, sum] : sums)
+    text += fmt::format("  {:<16} {:>5} tensors  {:>12}\n", part, sum.first, size_text(sum.second));
   return text;
 }
 
@@ -85,10 +90,14 @@ Need need_of(const lower::Lowered& lowered) {
   std::map<kernels::Slot, uint64_t> intermediates;
   for (const lower::SlotInfo& slot : lowered.slots) {
     const uint64_t bytes = kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());
-    if (slot.kind == lower::SlotKind::kConstant) need.weights += bytes;
-    else if (slot.kind == lower::SlotKind::kCache) need.cache += bytes;
-    else if (slot.kind == lower::SlotKind::kIntermediate) intermediates[slot.slot] = bytes;
-    else need.working += bytes;
+    if (slot.kind == lower::SlotKind::kConstant)
+      need.weights += bytes;
+    else if (slot.kind == lower::SlotKind::kCache)
+      need.cache += bytes;
+    else if (slot.kind == lower::SlotKind::kIntermediate)
+      intermediates[slot.slot] = bytes;
+    else
+      need.working += bytes;
   }
   need.working += runtime::plan_memory(lowered.dispatches, intermediates).total();
   return need;
@@ -96,8 +105,10 @@ Need need_of(const lower::Lowered& lowered) {
 
 std::string verdict(const Need& need, const gpu::AdapterInfo& adapter) {
   const uint64_t total = need.weights + need.cache + need.working;
-  if (adapter.memory == 0) return fmt::format("needs {}; the library does not tell the device's memory", size_text(total));
-  return fmt::format("needs {} of {}: {}", size_text(total), size_text(adapter.memory), total <= adapter.memory ? "fits" : "does not fit");
+  if (adapter.memory == 0)
+    return fmt::format("needs {}; the library does not tell the device's memory", size_text(total));
+  return fmt::format("needs {} of {}: {}", size_text(total), size_text(adapter.memory),
+                     total <= adapter.memory ? "fits" : "does not fit");
 }
 
 std::string device_section(const decode::ModelGraph& model, const gpu::AdapterInfo& adapter) {
@@ -122,7 +133,13 @@ std::string device_section(const decode::ModelGraph& model, const gpu::AdapterIn
   return text + "  " + verdict(need, adapter) + "\n";
 }
 
-gpu::AdapterInfo choose_adapter(const DeviceChoice& choice) { return gpu::Device::open(api::device_options(choice))->info(); }
+bool is_input(const graph::Graph& g, const std::string& name) {
+  return std::any_of(g.inputs.begin(), g.inputs.end(), [&](graph::ValueId id) { return g.values[id].name == name; });
+}
+
+gpu::AdapterInfo choose_adapter(const DeviceChoice& choice) {
+  return gpu::Device::open(api::device_options(choice))->info();
+}
 
 }  // namespace
 
@@ -135,10 +152,19 @@ std::string inspect(const std::filesystem::path& model, const InspectOptions& op
   }
   graph::Graph graph = onnx::import_model(files.onnx);
   std::string text = fmt::format("{}\n", files.onnx.string());
-  for (const auto& [domain, version] : graph.opsets) text += fmt::format("opset {} {}\n", domain.empty() ? "ai.onnx" : domain, version);
-  text += values_section(graph, graph.inputs, "inputs") + values_section(graph, graph.outputs, "outputs");
+  for (const auto& [domain, version] : graph.opsets)
+    text += fmt::format("opset {} {}\n", domain.empty() ? "ai.onnx" : domain, version);
+  graph::Graph inferred = graph;  // with symbolic sizes; what stays unknown is shown as such
+  graph::infer(inferred, {.inputs = {}, .ones = {files.attention_mask}});
+  text += values_section(graph, graph.inputs, "inputs") + values_section(inferred, graph.outputs, "outputs");
   text += operators_section(graph) + weights_section(graph);
   const std::string dumped = options.dump_graph ? "graph\n" + dump(graph) : "";
+  if (!is_input(graph, files.input_ids)) {
+    return text +
+           fmt::format("no language model: there is no input \"{}\", so no sizes are known to reckon with\n",
+                       files.input_ids) +
+           dumped;
+  }
   const decode::ModelGraph compiled(std::move(graph), files);
   if (compiled.context_length()) text += fmt::format("context length {}\n", *compiled.context_length());
   return text + device_section(compiled, choose_adapter(options.device)) + dumped;

@@ -11,7 +11,8 @@ namespace sluice {
 
 namespace {
 
-constexpr std::array kTypes = {DType::kFloat, DType::kFloat16, DType::kInt64, DType::kInt32, DType::kUint8, DType::kBool};
+constexpr std::array kTypes = {DType::kFloat, DType::kFloat16, DType::kInt64,
+                               DType::kInt32, DType::kUint8,   DType::kBool};
 
 DType parse_dtype(const std::string& text) {
   for (const DType type : kTypes) {

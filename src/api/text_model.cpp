@@ -22,7 +22,8 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 kernels::SampleSettings sample_settings(const SamplingOptions& options, const std::vector<uint32_t>& stop_ids) {
-  if (stop_ids.size() > kernels::kMaxStopIds) fail("model", "{} stop tokens are more than the {} that are supported", stop_ids.size(), kernels::kMaxStopIds);
+  if (stop_ids.size() > kernels::kMaxStopIds)
+    fail("model", "{} stop tokens are more than the {} that are supported", stop_ids.size(), kernels::kMaxStopIds);
   kernels::SampleSettings settings;
   settings.temperature = options.temperature;
   settings.top_k = options.top_k;
@@ -38,10 +39,12 @@ kernels::SampleSettings sample_settings(const SamplingOptions& options, const st
   return settings;
 }
 
-// Throws Error naming the option for a value outside its range; the sampler's own range is not asked, since it would round silently.
+// Throws Error naming the option for a value outside its range; the sampler's own range is not asked, since it would
+// round silently.
 void check_sampling(const SamplingOptions& o) {
   const auto check = [](const char* option, float value, float low, float high) {
-    if (!(value >= low && value <= high)) fail("sampling", "{} must be from {} to {}, got {}", option, low, high, value);
+    if (!(value >= low && value <= high))
+      fail("sampling", "{} must be from {} to {}, got {}", option, low, high, value);
   };
   check("temperature", o.temperature, 0, 100);
   check("top_p", o.top_p, 0, 1);
@@ -78,10 +81,12 @@ TextModel TextModel::load(const std::filesystem::path& folder, const LoadOptions
   auto impl = std::make_unique<Impl>();
   impl->files = decode::find_model_files(folder, options.variant);
   graph::Graph graph = onnx::import_model(impl->files.onnx);
-  if (const auto file = folder / "tokenizer.json"; std::filesystem::exists(file)) impl->tokenizer = text::Tokenizer::load(file);
+  if (const auto file = folder / "tokenizer.json"; std::filesystem::exists(file))
+    impl->tokenizer = text::Tokenizer::load(file);
   impl->device = gpu::Device::open(api::device_options(options.device));
   impl->info = api::device_info(impl->device->info());
-  impl->engine = std::make_unique<decode::Engine>(*impl->device, std::move(graph), impl->files, decode::EngineOptions{options.chunk}, options.progress);
+  impl->engine = std::make_unique<decode::Engine>(*impl->device, std::move(graph), impl->files,
+                                                  decode::EngineOptions{options.chunk}, options.progress);
   impl->device->wait_idle();
   impl->load_seconds = seconds_since(start);
   return TextModel(std::move(impl));
@@ -108,7 +113,9 @@ std::vector<uint32_t> TextModel::tokenize(const std::string& text, bool add_spec
   return impl_->need_tokenizer().encode(text, add_special_tokens);
 }
 
-std::string TextModel::detokenize(std::span<const uint32_t> ids) const { return impl_->need_tokenizer().decode(ids, true); }
+std::string TextModel::detokenize(std::span<const uint32_t> ids) const {
+  return impl_->need_tokenizer().decode(ids, true);
+}
 
 std::string TextModel::apply_chat_template(const std::vector<Message>& messages) const {
   std::vector<text::Message> inner;
@@ -116,7 +123,8 @@ std::string TextModel::apply_chat_template(const std::vector<Message>& messages)
   return text::ChatTemplate::load(impl_->files.folder).render(inner, true);
 }
 
-Generation TextModel::generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling, const OnToken& on_token) {
+Generation TextModel::generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling,
+                               const OnToken& on_token) {
   check_sampling(sampling);
   decode::Engine& engine = *impl_->engine;
   const std::vector<uint32_t> stop_ids = sampling.ignore_stop_tokens ? std::vector<uint32_t>{} : impl_->files.stop_ids;
@@ -169,7 +177,8 @@ std::vector<float> TextModel::logits(std::span<const uint32_t> prompt) {
   std::vector<float> all(prompt.size() * engine.vocabulary());
   engine.clear();
   engine.run_logits(prompt, [&](uint32_t first, std::span<const float> values) {
-    std::copy(values.begin(), values.end(), all.begin() + static_cast<ptrdiff_t>(uint64_t{first} * engine.vocabulary()));
+    std::copy(values.begin(), values.end(),
+              all.begin() + static_cast<ptrdiff_t>(uint64_t{first} * engine.vocabulary()));
   });
   return all;
 }

@@ -18,7 +18,8 @@ class TokenLoop : public testing::Test {
 
   Engine& engine(const std::string& folder = kDemo, uint32_t chunk = 512) {
     const ModelFiles files = find_model_files(folder, "");
-    engine_ = std::make_unique<Engine>(device_, onnx::import_model(files.onnx), files, EngineOptions{chunk}, runtime::Progress{});
+    engine_ = std::make_unique<Engine>(device_, onnx::import_model(files.onnx), files, EngineOptions{chunk},
+                                       runtime::Progress{});
     return *engine_;
   }
 
@@ -28,7 +29,8 @@ class TokenLoop : public testing::Test {
     return ids;
   }
 
-  std::vector<uint32_t> generate(Engine& engine, const std::vector<uint32_t>& ids, uint32_t count, kernels::SampleSettings settings = {}) {
+  std::vector<uint32_t> generate(Engine& engine, const std::vector<uint32_t>& ids, uint32_t count,
+                                 kernels::SampleSettings settings = {}) {
     engine.start(ids, settings, count);
     std::vector<uint32_t> result;
     while (const auto id = engine.next()) result.push_back(*id);
@@ -40,8 +42,8 @@ class TokenLoop : public testing::Test {
   std::unique_ptr<Engine> engine_;
 };
 
-// 1 token to begin with, then 1, 2, 4, 4, ... a submission: 64 tokens are 1 + 1 + 2 + 15 * 4. Each submission maps its ids once, and the host
-// waits for it once, while two more are under way. Nothing else is asked of the device.
+// 1 token to begin with, then 1, 2, 4, 4, ... a submission: 64 tokens are 1 + 1 + 2 + 15 * 4. Each submission maps its
+// ids once, and the host waits for it once, while two more are under way. Nothing else is asked of the device.
 TEST_F(TokenLoop, CountsPerToken) {
   Engine& e = engine();
   generate(e, prompt(8), 64);  // compiles what is needed

@@ -6,7 +6,24 @@
 
 namespace sluice {
 
-enum class DType : uint8_t { kFloat, kFloat16, kBFloat16, kDouble, kInt64, kInt32, kInt16, kInt8, kUint64, kUint32, kUint16, kUint8, kBool, kInt4, kUint4, kString };
+enum class DType : uint8_t {
+  kFloat,
+  kFloat16,
+  kBFloat16,
+  kDouble,
+  kInt64,
+  kInt32,
+  kInt16,
+  kInt8,
+  kUint64,
+  kUint32,
+  kUint16,
+  kUint8,
+  kBool,
+  kInt4,
+  kUint4,
+  kString
+};
 
 // The ONNX spelling in lower case: "float", "float16", "int64"...
 std::string_view name(DType type);

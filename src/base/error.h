@@ -1,5 +1,5 @@
-// How the library throws: every failure that a user, a model or a device can cause is an Error; asserts are for our own bugs. Each
-// front door converts it once: the command line to exit code 1, Python to an exception.
+// How the library throws: every failure that a user, a model or a device can cause is an Error; asserts are for our own
+// bugs. Each front door converts it once: the command line to exit code 1, Python to an exception.
 #pragma once
 
 #include <fmt/format.h>

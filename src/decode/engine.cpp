@@ -52,20 +52,30 @@ kernels::StepTarget step_target(const lower::SlotInfo& slot) {
       fail("engine", "\"{}\" follows from the number of past tokens in a way that is not supported", slot.name);
     }
   }
-  return {.target = slot.tensor, .offset = static_cast<int32_t>(elements.at(0).value), .kind = kernels::StepTarget::Kind::kIota};
+  return {.target = slot.tensor,
+          .offset = static_cast<int32_t>(elements.at(0).value),
+          .kind = kernels::StepTarget::Kind::kIota};
 }
 
 }  // namespace
 
-Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files, const EngineOptions& options, const runtime::Progress& progress)
-    : device_(device), model_(std::move(graph), files), options_(options), weights_(device, model_.graph()), pool_(device), states_(model_.states().size()) {
+Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files, const EngineOptions& options,
+               const runtime::Progress& progress)
+    : device_(device),
+      model_(std::move(graph), files),
+      options_(options),
+      weights_(device, model_.graph()),
+      pool_(device),
+      states_(model_.states().size()) {
   capacity_ = std::min(kFirstCapacity, context_length().value_or(kFirstCapacity));
   create_buffers();
   programs_.emplace(std::pair(1u, StepKind::kLastLogits), compile(1, StepKind::kLastLogits, progress));
 }
 
 void Engine::create_buffers() {
-  const auto make = [&](uint64_t bytes, const char* label) { return std::make_shared<gpu::Buffer>(device_.create_buffer(bytes, label)); };
+  const auto make = [&](uint64_t bytes, const char* label) {
+    return std::make_shared<gpu::Buffer>(device_.create_buffer(bytes, label));
+  };
   state_ = make(bytes_of(kState), "decode state");
   settings_ = make(bytes_of(kSettings), "sample settings");
   next_id_ = make(bytes_of(kNextId), "next id");
@@ -76,7 +86,8 @@ void Engine::create_buffers() {
 
 Engine::Compiled Engine::compile(uint32_t rows, StepKind kind, const runtime::Progress& progress) {
   lower::Lowered lowered = model_.lower(rows, kind, capacity_, {kActiveSlot, Storage::kU32, {1}}, device_.caps());
-  for (const std::string& line : runtime::check_limits(lowered.slots, device_.caps())) lowered.obstacles.push_back(line);
+  for (const std::string& line : runtime::check_limits(lowered.slots, device_.caps()))
+    lowered.obstacles.push_back(line);
   runtime::throw_obstacles(fmt::format("the model cannot run on {}", device_.info().name), lowered.obstacles);
   weights_.upload(lowered.slots, progress);
   return assemble(std::move(lowered), rows, kind);
@@ -89,7 +100,9 @@ Engine::Compiled Engine::assemble(lower::Lowered lowered, uint32_t rows, StepKin
   for (const lower::SlotInfo& slot : lowered.slots) {
     if (slot.kind == lower::SlotKind::kDerived) begin.targets.push_back(step_target(slot));
   }
-  if (model_.has_recurrent_state()) begin.targets.push_back({.target = {kActiveSlot, Storage::kI32, {1}}, .offset = 0, .kind = kernels::StepTarget::Kind::kActive});
+  if (model_.has_recurrent_state())
+    begin.targets.push_back(
+        {.target = {kActiveSlot, Storage::kI32, {1}}, .offset = 0, .kind = kernels::StepTarget::Kind::kActive});
   kernels::plan_begin_step(begin, recorder);
   std::vector<std::string> nodes(recorder.dispatches().size(), "begin step");
   for (kernels::Dispatch& dispatch : lowered.dispatches) recorder.add(std::move(dispatch));
@@ -101,16 +114,30 @@ Engine::Compiled Engine::assemble(lower::Lowered lowered, uint32_t rows, StepKin
   if (kind == StepKind::kLastLogits) {
     use_vocabulary(logits.last());
     const Tensor history{kHistorySlot, Storage::kU32, {vocabulary_}};
-    kernels::plan_sample({.logits = logits, .settings = kSettings, .state = kState, .history = history, .next_ids = kNextId, .ring = kRing}, recorder);
+    kernels::plan_sample({.logits = logits,
+                          .settings = kSettings,
+                          .state = kState,
+                          .history = history,
+                          .next_ids = kNextId,
+                          .ring = kRing},
+                         recorder);
     nodes.resize(recorder.dispatches().size(), "sample");
   }
   for (const Tensor& tensor : recorder.scratch_tensors()) {
-    lowered.slots.push_back({.slot = tensor.slot, .kind = lower::SlotKind::kIntermediate, .tensor = tensor, .name = "scratch", .constant = nullptr, .derived = {}, .value = graph::kNoValue});
+    lowered.slots.push_back({.slot = tensor.slot,
+                             .kind = lower::SlotKind::kIntermediate,
+                             .tensor = tensor,
+                             .name = "scratch",
+                             .constant = nullptr,
+                             .derived = {},
+                             .value = graph::kNoValue});
   }
   place_states(lowered);
-  runtime::SlotBuffers external = {{kState.slot, state_}, {kSettings.slot, settings_}, {kHistorySlot, history_}, {kNextId.slot, next_id_}, {kRing.slot, ring_}, {kActiveSlot, active_}};
+  runtime::SlotBuffers external = {{kState.slot, state_},    {kSettings.slot, settings_}, {kHistorySlot, history_},
+                                   {kNextId.slot, next_id_}, {kRing.slot, ring_},         {kActiveSlot, active_}};
   external[lowered.inputs.at(model_.files().input_ids).slot] = rows == 1 ? next_id_ : prompt_ids_;
-  for (size_t i = 0; i < states_.size(); ++i) external[lowered.inputs.at(model_.states()[i].past).slot] = states_[i].buffer;
+  for (size_t i = 0; i < states_.size(); ++i)
+    external[lowered.inputs.at(model_.states()[i].past).slot] = states_[i].buffer;
   return {runtime::Program(device_, {recorder.dispatches(), nodes, lowered.slots, external}, weights_, pool_), logits};
 }
 
@@ -125,7 +152,8 @@ void Engine::place_states(const lower::Lowered& lowered) {
   for (size_t i = 0; i < states_.size(); ++i) {
     const std::string& name = model_.states()[i].past;
     states_[i].tensor = lowered.inputs.at(name);
-    if (!states_[i].buffer) states_[i].buffer = std::make_shared<gpu::Buffer>(device_.create_buffer(bytes_of(states_[i].tensor), name));
+    if (!states_[i].buffer)
+      states_[i].buffer = std::make_shared<gpu::Buffer>(device_.create_buffer(bytes_of(states_[i].tensor), name));
   }
 }
 
@@ -133,7 +161,8 @@ Engine::Compiled& Engine::program(uint32_t rows, StepKind kind) {
   const auto key = std::pair(rows, kind);
   if (const auto found = programs_.find(key); found != programs_.end()) return found->second;
   if (programs_.size() >= kMaxPrograms) {  // tails of prompts come in all lengths
-    std::erase_if(programs_, [&](const auto& entry) { return entry.first.first != 1 && entry.first.first != options_.chunk; });
+    std::erase_if(programs_,
+                  [&](const auto& entry) { return entry.first.first != 1 && entry.first.first != options_.chunk; });
   }
   return programs_.emplace(key, compile(rows, kind, {})).first->second;
 }
@@ -220,15 +249,18 @@ void Engine::run_logits(std::span<const uint32_t> ids, const LogitsSink& sink) {
   ensure_capacity(static_cast<uint32_t>(tokens_.size() + ids.size()));
   write_state();
   const uint64_t longest = std::min<uint64_t>(ids.size(), options_.chunk);
-  auto rows = static_cast<uint32_t>(std::clamp<uint64_t>(kMaxLogitsBytes / (uint64_t{vocabulary_} * 4), 1, std::max<uint64_t>(longest, 1)));
-  if (program(rows, StepKind::kAllLogits).logits.rows() != rows) rows = 1;  // the exporter pruned the head to the last position
+  auto rows = static_cast<uint32_t>(
+      std::clamp<uint64_t>(kMaxLogitsBytes / (uint64_t{vocabulary_} * 4), 1, std::max<uint64_t>(longest, 1)));
+  if (program(rows, StepKind::kAllLogits).logits.rows() != rows)
+    rows = 1;  // the exporter pruned the head to the last position
   for (size_t first = 0; first < ids.size(); first += rows) {
     const auto chunk = ids.subspan(first, std::min<size_t>(rows, ids.size() - first));
     Compiled& compiled = program(static_cast<uint32_t>(chunk.size()), StepKind::kAllLogits);
     gpu::Commands commands(device_);
     record_chunk(chunk, compiled, commands);
     device_.submit(std::move(commands));
-    sink(static_cast<uint32_t>(first), runtime::read_floats(device_, compiled.program.buffer(compiled.logits.slot), compiled.logits));
+    sink(static_cast<uint32_t>(first),
+         runtime::read_floats(device_, compiled.program.buffer(compiled.logits.slot), compiled.logits));
   }
 }
 
@@ -247,14 +279,16 @@ void Engine::write_sampling(std::span<const uint32_t> conversation, const kernel
   sampling_ = settings;
 }
 
-uint32_t Engine::start(std::span<const uint32_t> conversation, const kernels::SampleSettings& settings, uint32_t max_tokens) {
+uint32_t Engine::start(std::span<const uint32_t> conversation, const kernels::SampleSettings& settings,
+                       uint32_t max_tokens) {
   check_ids(conversation);
   check_length(conversation.size());
   const uint32_t kept = reuse_prefix(conversation);
   ensure_capacity(static_cast<uint32_t>(conversation.size()));
   write_sampling(conversation, settings);
   write_state();
-  const uint64_t room = context_length() ? *context_length() - conversation.size() + 1 : std::numeric_limits<uint32_t>::max();
+  const uint64_t room =
+      context_length() ? *context_length() - conversation.size() + 1 : std::numeric_limits<uint32_t>::max();
   max_tokens_ = static_cast<uint32_t>(std::min<uint64_t>(max_tokens, room));
   stopped_ = max_tokens == 0;
   submitted_ = received_ = 0;
@@ -262,7 +296,8 @@ uint32_t Engine::start(std::span<const uint32_t> conversation, const kernels::Sa
   for (size_t first = 0; first < ids.size(); first += options_.chunk) {
     const auto chunk = ids.subspan(first, std::min<size_t>(options_.chunk, ids.size() - first));
     const bool samples = first + chunk.size() == ids.size() && !stopped_;
-    Compiled& compiled = program(static_cast<uint32_t>(chunk.size()), samples ? StepKind::kLastLogits : StepKind::kStateOnly);
+    Compiled& compiled =
+        program(static_cast<uint32_t>(chunk.size()), samples ? StepKind::kLastLogits : StepKind::kStateOnly);
     gpu::Commands commands(device_);
     record_chunk(chunk, compiled, commands);
     if (samples) {

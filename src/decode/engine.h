@@ -1,8 +1,9 @@
 // Runs a language model's graph over a growing sequence: prefill in chunks, then a token loop that stays on the GPU.
 //
-// A program is compiled for each number of new tokens it is asked for (1, the chunk size, the tail of a prompt) and replayed. What
-// changes from token to token lives in a few small buffers: the decode state (past length, step, active), the next id, which the
-// sampler writes where the embedding reads it, and a ring of sampled ids, which the host reads late. The host encodes ahead.
+// A program is compiled for each number of new tokens it is asked for (1, the chunk size, the tail of a prompt) and
+// replayed. What changes from token to token lives in a few small buffers: the decode state (past length, step,
+// active), the next id, which the sampler writes where the embedding reads it, and a ring of sampled ids, which the
+// host reads late. The host encodes ahead.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +29,10 @@ struct EngineOptions {
 
 class Engine {
  public:
-  // Compiles the decode program and uploads the weights. Throws Error with every obstacle: unsupported operators, shapes,
-  // tensors over the device's limits.
-  Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files, const EngineOptions& options, const runtime::Progress& progress);
+  // Compiles the decode program and uploads the weights. Throws Error with every obstacle: unsupported operators,
+  // shapes, tensors over the device's limits.
+  Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files, const EngineOptions& options,
+         const runtime::Progress& progress);
 
   uint32_t vocabulary() const { return vocabulary_; }
   std::optional<uint32_t> context_length() const { return model_.context_length(); }
@@ -39,27 +41,29 @@ class Engine {
   // Whether part of the state cannot be cut back to fewer tokens (convolutions), unlike a KV cache.
   bool has_recurrent_state() const { return model_.has_recurrent_state(); }
 
-  // Makes the cache hold exactly a prefix of `ids`, as long as can be kept, and returns its length (less than ids.size()).
-  // Recurrent state cannot be cut: unless `ids` continue all that was run, such a model starts from nothing.
+  // Makes the cache hold exactly a prefix of `ids`, as long as can be kept, and returns its length (less than
+  // ids.size()). Recurrent state cannot be cut: unless `ids` continue all that was run, such a model starts from
+  // nothing.
   uint32_t reuse_prefix(std::span<const uint32_t> ids);
 
   // Forgets all tokens.
   void clear();
 
-  // Logits of every position of `ids`, which follow what the cache holds: calls `sink(first, values)` chunk by chunk with `values`
-  // (positions, vocabulary) in float32.
+  // Logits of every position of `ids`, which follow what the cache holds: calls `sink(first, values)` chunk by chunk
+  // with `values` (positions, vocabulary) in float32.
   using LogitsSink = std::function<void(uint32_t first, std::span<const float> values)>;
   void run_logits(std::span<const uint32_t> ids, const LogitsSink& sink);
 
-  // Runs what is new of `conversation` and samples up to max_tokens ids after it, which next() returns one by one. Penalties look
-  // at the whole conversation. Returns how many tokens were run, without waiting for them.
+  // Runs what is new of `conversation` and samples up to max_tokens ids after it, which next() returns one by one.
+  // Penalties look at the whole conversation. Returns how many tokens were run, without waiting for them.
   uint32_t start(std::span<const uint32_t> conversation, const kernels::SampleSettings& settings, uint32_t max_tokens);
-  // The next sampled id (a stop id too), or nothing after a stop id or max_tokens. Blocks until it is there; meanwhile later tokens
-  // are under way.
+  // The next sampled id (a stop id too), or nothing after a stop id or max_tokens. Blocks until it is there; meanwhile
+  // later tokens are under way.
   std::optional<uint32_t> next();
   // Blocks until everything submitted has run.
   void wait() { device_.wait_idle(); }
-  // Ends a generation early: ids that were computed ahead are dropped, though the cache holds them until reuse_prefix().
+  // Ends a generation early: ids that were computed ahead are dropped, though the cache holds them until
+  // reuse_prefix().
   void cancel();
 
   uint64_t weight_bytes() const { return weights_.bytes(); }
@@ -117,9 +121,9 @@ class Engine {
   std::vector<uint32_t> generated_;  // ids read back in this generation, up to a stop id
   size_t returned_ = 0;              // of generated_
   uint32_t max_tokens_ = 0;
-  uint32_t submitted_ = 0;           // ids whose sampling is submitted
-  uint32_t received_ = 0;            // ids read back, those after a stop id included
-  bool stopped_ = true;              // a stop id was read, or nothing is being generated
+  uint32_t submitted_ = 0;  // ids whose sampling is submitted
+  uint32_t received_ = 0;   // ids read back, those after a stop id included
+  bool stopped_ = true;     // a stop id was read, or nothing is being generated
 };
 
 }  // namespace sluice::decode

@@ -73,7 +73,8 @@ ModelFiles read_genai(const fs::path& folder, const std::string& variant) {
   files.folder = folder;
   std::string name = "model.onnx";
   read(decoder, "filename", name, file);
-  if (!variant.empty()) fail("model", "{} names its one ONNX file ({}): --variant {} does not apply", file.string(), name, variant);
+  if (!variant.empty())
+    fail("model", "{} names its one ONNX file ({}): --variant {} does not apply", file.string(), name, variant);
   files.onnx = folder / name;
   read(model, "context_length", files.context_length.emplace(0), file);
   if (files.context_length == 0u) files.context_length.reset();
@@ -113,7 +114,8 @@ std::vector<std::pair<std::string, fs::path>> list_variants(const fs::path& fold
 fs::path choose_variant(const fs::path& folder, const std::string& wanted) {
   auto variants = list_variants(folder / "onnx");
   if (variants.empty()) variants = list_variants(folder);
-  if (variants.empty()) fail("model", "{} holds no model: neither genai_config.json nor onnx/model*.onnx", folder.string());
+  if (variants.empty())
+    fail("model", "{} holds no model: neither genai_config.json nor onnx/model*.onnx", folder.string());
   if (wanted.empty() && variants.size() == 1) return variants.front().second;
   std::string names;
   for (const auto& [name, path] : variants) {
@@ -148,7 +150,8 @@ ModelFiles read_community(const fs::path& folder, const std::string& variant) {
 ModelFiles find_model_files(const fs::path& folder, const std::string& variant) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) fail("model", "{} is not a folder", folder.string());
-  ModelFiles files = fs::exists(folder / "genai_config.json") ? read_genai(folder, variant) : read_community(folder, variant);
+  ModelFiles files =
+      fs::exists(folder / "genai_config.json") ? read_genai(folder, variant) : read_community(folder, variant);
   if (!fs::is_regular_file(files.onnx, error)) fail("model", "{} does not exist", files.onnx.string());
   return files;
 }
@@ -162,7 +165,8 @@ std::optional<uint32_t> match_pattern(const std::string& pattern, const std::str
   const size_t at = pattern.find("%d");
   if (at == std::string::npos) return std::nullopt;
   const std::string_view suffix = std::string_view(pattern).substr(at + 2);
-  if (name.size() < at + suffix.size() + 1 || name.compare(0, at, pattern, 0, at) != 0 || !name.ends_with(suffix)) return std::nullopt;
+  if (name.size() < at + suffix.size() + 1 || name.compare(0, at, pattern, 0, at) != 0 || !name.ends_with(suffix))
+    return std::nullopt;
   const char* begin = name.data() + at;
   const char* end = name.data() + name.size() - suffix.size();
   uint32_t layer = 0;

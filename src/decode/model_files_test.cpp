@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 class ModelFolder : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("sluice_model_files_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    folder_ = fs::temp_directory_path() /
+              ("sluice_model_files_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
     fs::remove_all(folder_);
     fs::create_directories(folder_ / "onnx");
   }
@@ -35,14 +36,16 @@ TEST(Pattern, FillsAndMatches) {
   EXPECT_EQ(fill_pattern("past.%d.conv", 12), "past.12.conv");
   EXPECT_EQ(match_pattern("past.%d.conv", "past.12.conv"), 12u);
   EXPECT_EQ(match_pattern("past_conv.%d", "past_conv.0"), 0u);
-  for (const char* name : {"past..conv", "past.x.conv", "past.1.convs", "last.1.conv", "past.1", "past.-1.conv", "past.1x.conv", "past.99999999999.conv"}) {
+  for (const char* name : {"past..conv", "past.x.conv", "past.1.convs", "last.1.conv", "past.1", "past.-1.conv",
+                           "past.1x.conv", "past.99999999999.conv"}) {
     EXPECT_FALSE(match_pattern("past.%d.conv", name)) << name;
   }
 }
 
 TEST_F(ModelFolder, GenaiConfig) {
   write("m.onnx", "");
-  write("genai_config.json", R"({"model": {"context_length": 128, "eos_token_id": [2, 7], "decoder": {"filename": "m.onnx",
+  write("genai_config.json",
+        R"({"model": {"context_length": 128, "eos_token_id": [2, 7], "decoder": {"filename": "m.onnx",
     "inputs": {"input_ids": "ids", "past_key_names": "pk.%d", "past_conv_names": "pc.%d"},
     "outputs": {"logits": "lg", "present_key_names": "nk.%d", "present_conv_names": "nc.%d"}}},
     "search": {"do_sample": true, "top_k": 40, "temperature": 0.5}})");

@@ -28,7 +28,8 @@ void ModelGraph::find_states() {
       const auto layer = match_pattern(past, name);
       if (!layer) continue;
       const std::string output = fill_pattern(present, *layer);
-      const bool exists = std::any_of(graph_.outputs.begin(), graph_.outputs.end(), [&](graph::ValueId o) { return graph_.values[o].name == output; });
+      const bool exists = std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
+                                      [&](graph::ValueId o) { return graph_.values[o].name == output; });
       if (!exists) continue;
       states_.push_back({.past = name, .present = output, .grows = false, .head_size = 0});
       break;
@@ -37,7 +38,8 @@ void ModelGraph::find_states() {
   for (const auto& [name, what] : {std::pair(files_.input_ids, "input"), std::pair(files_.logits, "output")}) {
     const graph::ValueId id = graph_.find(name);
     const auto& list = std::string_view(what) == "input" ? graph_.inputs : graph_.outputs;
-    if (std::find(list.begin(), list.end(), id) == list.end()) obstacles.push_back(fmt::format("the graph has no {} \"{}\"", what, name));
+    if (std::find(list.begin(), list.end(), id) == list.end())
+      obstacles.push_back(fmt::format("the graph has no {} \"{}\"", what, name));
   }
   runtime::throw_obstacles("no language model", obstacles);
   for (const graph::Node& node : graph_.nodes) {
@@ -70,7 +72,8 @@ void ModelGraph::find_head_sizes() {
     if (!query || query->empty() || heads <= 0) continue;
     for (StateInput& state : states_) {
       const graph::ValueId id = g.find(state.past);
-      if (node.input(3) == id || node.input(4) == id) state.head_size = static_cast<uint32_t>(query->back().value / heads);
+      if (node.input(3) == id || node.input(4) == id)
+        state.head_size = static_cast<uint32_t>(query->back().value / heads);
     }
   }
 }
@@ -95,9 +98,11 @@ graph::InferOptions ModelGraph::infer_options(const graph::Graph& g, uint32_t ro
   return options;
 }
 
-lower::Lowered ModelGraph::lower(uint32_t rows, StepKind kind, uint32_t capacity, const lower::Tensor& active, const gpu::Caps& caps) const {
+lower::Lowered ModelGraph::lower(uint32_t rows, StepKind kind, uint32_t capacity, const lower::Tensor& active,
+                                 const gpu::Caps& caps) const {
   graph::Graph g = graph_;
-  if (kind == StepKind::kStateOnly) std::erase_if(g.outputs, [&](graph::ValueId id) { return g.values[id].name == files_.logits; });
+  if (kind == StepKind::kStateOnly)
+    std::erase_if(g.outputs, [&](graph::ValueId id) { return g.values[id].name == files_.logits; });
   if (kind == StepKind::kLastLogits && rows > 1) graph::keep_last_logits(g, files_.logits);
   lower::Lowered lowered;
   lowered.obstacles = graph::infer(g, infer_options(g, rows));

@@ -1,5 +1,5 @@
-// A language model's graph and what its inputs and outputs mean: token ids, mask, positions, logits, and the state (KV caches,
-// convolutions) that each step continues. Compiles it for a number of new tokens, without touching a device.
+// A language model's graph and what its inputs and outputs mean: token ids, mask, positions, logits, and the state (KV
+// caches, convolutions) that each step continues. Compiles it for a number of new tokens, without touching a device.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ enum class StepKind : uint8_t {
 // A past input and the present output that continues it.
 struct StateInput {
   std::string past, present;
-  bool grows = false;        // a key or value cache (batch, heads, past, head size): it can be cut, and must grow
-  uint32_t head_size = 0;    // of a key or value cache
+  bool grows = false;      // a key or value cache (batch, heads, past, head size): it can be cut, and must grow
+  uint32_t head_size = 0;  // of a key or value cache
 };
 
 class ModelGraph {
@@ -41,9 +41,10 @@ class ModelGraph {
   // The configuration's, or the length of the rotary tables if that is less.
   std::optional<uint32_t> context_length() const { return files_.context_length; }
 
-  // The step for `rows` new tokens, onto caches with room for `capacity`. `active` is a kU32 tensor of one element: recurrent
-  // state is only updated while it is not 0. Obstacles of inference and lowering are in the result.
-  lower::Lowered lower(uint32_t rows, StepKind kind, uint32_t capacity, const lower::Tensor& active, const gpu::Caps& caps) const;
+  // The step for `rows` new tokens, onto caches with room for `capacity`. `active` is a kU32 tensor of one element:
+  // recurrent state is only updated while it is not 0. Obstacles of inference and lowering are in the result.
+  lower::Lowered lower(uint32_t rows, StepKind kind, uint32_t capacity, const lower::Tensor& active,
+                       const gpu::Caps& caps) const;
 
  private:
   void find_states();

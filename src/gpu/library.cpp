@@ -45,8 +45,8 @@ const Library& Library::load(const std::string& path) {
   static auto& loaded = *new std::map<std::string, std::unique_ptr<Library>>;  // never unloaded, see DynamicLibrary
   const std::string file = path.empty() ? default_path() : path;
   const std::lock_guard lock(mutex);
-  // Mesa's layer that reorders Vulkan devices talks to a display server and complains on stderr where there is none; we order
-  // adapters ourselves.
+  // Mesa's layer that reorders Vulkan devices talks to a display server and complains on stderr where there is none; we
+  // order adapters ourselves.
   set_environment_default("NODEVICE_SELECT", "1");
   auto& library = loaded[file];
   if (!library) library = std::make_unique<Library>(file);

@@ -40,14 +40,21 @@ double first_element(const graph::Constant& constant) {
     return x;
   };
   switch (constant.dtype) {
-    case DType::kFloat: return load(float{});
-    case DType::kDouble: return load(double{});
-    case DType::kFloat16: return half_to_float(load(uint16_t{}));
-    case DType::kInt64: return static_cast<double>(load(int64_t{}));
-    case DType::kInt32: return load(int32_t{});
+    case DType::kFloat:
+      return load(float{});
+    case DType::kDouble:
+      return load(double{});
+    case DType::kFloat16:
+      return half_to_float(load(uint16_t{}));
+    case DType::kInt64:
+      return static_cast<double>(load(int64_t{}));
+    case DType::kInt32:
+      return load(int32_t{});
     case DType::kBool:
-    case DType::kUint8: return load(uint8_t{});
-    default: fail("lower", "a scalar constant of type {} is not supported", name(constant.dtype));
+    case DType::kUint8:
+      return load(uint8_t{});
+    default:
+      fail("lower", "a scalar constant of type {} is not supported", name(constant.dtype));
   }
 }
 
@@ -60,7 +67,8 @@ std::vector<int64_t> axes_of(const Lowering& l, const Node& node, size_t input, 
 
 float constant_scalar(const Lowering& l, const Node& node, size_t input) {
   const graph::Value& v = l.value(node.input(input));
-  if (v.known && v.known->size() == 1 && v.known->front().is_constant()) return static_cast<float>(v.known->front().value);
+  if (v.known && v.known->size() == 1 && v.known->front().is_constant())
+    return static_cast<float>(v.known->front().value);
   if (!v.constant) fail("lower", "input {} (\"{}\") must be a constant", input, v.name);
   return static_cast<float>(first_element(*v.constant));
 }
@@ -69,7 +77,8 @@ void lower_alias(Lowering& l, const Node& node) { l.alias(node, 0, l.input(node,
 
 void lower_transpose(Lowering& l, const Node& node) {
   const std::vector<int64_t> perm = node.ints("perm");
-  kernels::plan_transpose({.x = l.input(node, 0), .y = l.output(node, 0), .perm = {perm.begin(), perm.end()}}, l.recorder());
+  kernels::plan_transpose({.x = l.input(node, 0), .y = l.output(node, 0), .perm = {perm.begin(), perm.end()}},
+                          l.recorder());
 }
 
 // Starts are resolved as ONNX defines them: negative counts from the end, then clamped into the dimension.
@@ -80,7 +89,10 @@ void lower_slice(Lowering& l, const Node& node) {
   std::vector<int64_t> axes = axes_of(l, node, 3, "axes");
   for (size_t i = axes.size(); i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
   const std::vector<int64_t> steps = node.has(4) ? l.constant_ints(node, 4) : std::vector<int64_t>(starts.size(), 1);
-  kernels::SliceProblem problem{.x = x, .y = l.output(node, 0), .starts = std::vector<int32_t>(x.rank(), 0), .steps = std::vector<int32_t>(x.rank(), 1)};
+  kernels::SliceProblem problem{.x = x,
+                                .y = l.output(node, 0),
+                                .starts = std::vector<int32_t>(x.rank(), 0),
+                                .steps = std::vector<int32_t>(x.rank(), 1)};
   for (size_t i = 0; i < starts.size(); ++i) {
     const uint32_t axis = resolve_axis(axes[i], x.rank());
     const int64_t size = x.shape[axis];
@@ -111,12 +123,17 @@ void lower_concat(Lowering& l, const Node& node) {
   kernels::plan_concat(problem, l.recorder());
 }
 
-void lower_expand(Lowering& l, const Node& node) { kernels::plan_expand({.x = l.input(node, 0), .y = l.output(node, 0)}, l.recorder()); }
+void lower_expand(Lowering& l, const Node& node) {
+  kernels::plan_expand({.x = l.input(node, 0), .y = l.output(node, 0)}, l.recorder());
+}
 
-void lower_tile(Lowering& l, const Node& node) { kernels::plan_tile({.x = l.input(node, 0), .y = l.output(node, 0)}, l.recorder()); }
+void lower_tile(Lowering& l, const Node& node) {
+  kernels::plan_tile({.x = l.input(node, 0), .y = l.output(node, 0)}, l.recorder());
+}
 
 void lower_pad(Lowering& l, const Node& node) {
-  if (const std::string mode = node.s("mode", "constant"); mode != "constant") fail("lower", "mode \"{}\" is not supported, only constant", mode);
+  if (const std::string mode = node.s("mode", "constant"); mode != "constant")
+    fail("lower", "mode \"{}\" is not supported, only constant", mode);
   const Tensor x = l.input(node, 0);
   const std::vector<int64_t> pads = axes_of(l, node, 1, "pads");
   kernels::PadProblem problem{.x = x, .y = l.output(node, 0), .begins = std::vector<int32_t>(x.rank(), 0), .value = 0};
@@ -131,33 +148,49 @@ void lower_pad(Lowering& l, const Node& node) {
 
 void lower_trilu(Lowering& l, const Node& node) {
   const int32_t k = node.has(1) ? static_cast<int32_t>(l.constant_ints(node, 1).at(0)) : 0;
-  kernels::plan_trilu({.x = l.input(node, 0), .y = l.output(node, 0), .k = k, .upper = node.i("upper", 1) != 0}, l.recorder());
+  kernels::plan_trilu({.x = l.input(node, 0), .y = l.output(node, 0), .k = k, .upper = node.i("upper", 1) != 0},
+                      l.recorder());
 }
 
 void lower_constant_of_shape(Lowering& l, const Node& node) {
   double value = 0;
-  if (const graph::Attribute* attribute = node.find("value")) value = first_element(std::get<graph::Constant>(*attribute));
+  if (const graph::Attribute* attribute = node.find("value"))
+    value = first_element(std::get<graph::Constant>(*attribute));
   kernels::plan_fill({.y = l.output(node, 0), .value = value}, l.recorder());
 }
 
 void lower_gather(Lowering& l, const Node& node) {
   const Tensor data = l.input(node, 0);
-  kernels::plan_gather({.data = data, .indices = l.input(node, 1), .y = l.output(node, 0), .axis = resolve_axis(node.i("axis", 0), data.rank())}, l.recorder());
+  kernels::plan_gather({.data = data,
+                        .indices = l.input(node, 1),
+                        .y = l.output(node, 0),
+                        .axis = resolve_axis(node.i("axis", 0), data.rank())},
+                       l.recorder());
 }
 
 void lower_gather_elements(Lowering& l, const Node& node) {
   const Tensor data = l.input(node, 0);
-  kernels::plan_gather_elements({.data = data, .indices = l.input(node, 1), .y = l.output(node, 0), .axis = resolve_axis(node.i("axis", 0), data.rank())}, l.recorder());
+  kernels::plan_gather_elements({.data = data,
+                                 .indices = l.input(node, 1),
+                                 .y = l.output(node, 0),
+                                 .axis = resolve_axis(node.i("axis", 0), data.rank())},
+                                l.recorder());
 }
 
 void lower_gather_nd(Lowering& l, const Node& node) {
-  kernels::plan_gather_nd({.data = l.input(node, 0), .indices = l.input(node, 1), .y = l.output(node, 0), .batch_dims = static_cast<uint32_t>(node.i("batch_dims", 0))}, l.recorder());
+  kernels::plan_gather_nd({.data = l.input(node, 0),
+                           .indices = l.input(node, 1),
+                           .y = l.output(node, 0),
+                           .batch_dims = static_cast<uint32_t>(node.i("batch_dims", 0))},
+                          l.recorder());
 }
 
 void lower_gather_block_quantized(Lowering& l, const Node& node) {
   const Tensor data = l.input(node, 0);
-  if (resolve_axis(node.i("gather_axis", 0), data.rank()) != 0) fail("lower", "gather_axis must be 0, got {}", node.i("gather_axis", 0));
-  if (resolve_axis(node.i("quantize_axis", 1), data.rank()) != data.rank() - 1) fail("lower", "quantize_axis must be the last, got {}", node.i("quantize_axis", 1));
+  if (resolve_axis(node.i("gather_axis", 0), data.rank()) != 0)
+    fail("lower", "gather_axis must be 0, got {}", node.i("gather_axis", 0));
+  if (resolve_axis(node.i("quantize_axis", 1), data.rank()) != data.rank() - 1)
+    fail("lower", "quantize_axis must be the last, got {}", node.i("quantize_axis", 1));
   kernels::plan_gather_block_quantized({.data = data,
                                         .indices = l.input(node, 1),
                                         .scales = l.input(node, 2),
@@ -170,10 +203,14 @@ void lower_gather_block_quantized(Lowering& l, const Node& node) {
 
 void lower_scatter_elements(Lowering& l, const Node& node) {
   using kernels::ScatterReduction;
-  static constexpr std::pair<const char*, ScatterReduction> kReductions[] = {
-      {"none", ScatterReduction::kNone}, {"add", ScatterReduction::kAdd}, {"mul", ScatterReduction::kMul}, {"min", ScatterReduction::kMin}, {"max", ScatterReduction::kMax}};
+  static constexpr std::pair<const char*, ScatterReduction> kReductions[] = {{"none", ScatterReduction::kNone},
+                                                                             {"add", ScatterReduction::kAdd},
+                                                                             {"mul", ScatterReduction::kMul},
+                                                                             {"min", ScatterReduction::kMin},
+                                                                             {"max", ScatterReduction::kMax}};
   const std::string reduction = node.s("reduction", "none");
-  const auto* found = std::find_if(std::begin(kReductions), std::end(kReductions), [&](const auto& r) { return reduction == r.first; });
+  const auto* found =
+      std::find_if(std::begin(kReductions), std::end(kReductions), [&](const auto& r) { return reduction == r.first; });
   if (found == std::end(kReductions)) fail("lower", "reduction \"{}\" is not known", reduction);
   const Tensor data = l.input(node, 0);
   kernels::plan_scatter_elements({.data = data,
@@ -186,8 +223,11 @@ void lower_scatter_elements(Lowering& l, const Node& node) {
 }
 
 void lower_scatter_nd(Lowering& l, const Node& node) {
-  if (const std::string reduction = node.s("reduction", "none"); reduction != "none") fail("lower", "reduction \"{}\" is not supported, only none", reduction);
-  kernels::plan_scatter_nd({.data = l.input(node, 0), .indices = l.input(node, 1), .updates = l.input(node, 2), .y = l.output(node, 0)}, l.recorder());
+  if (const std::string reduction = node.s("reduction", "none"); reduction != "none")
+    fail("lower", "reduction \"{}\" is not supported, only none", reduction);
+  kernels::plan_scatter_nd(
+      {.data = l.input(node, 0), .indices = l.input(node, 1), .updates = l.input(node, 2), .y = l.output(node, 0)},
+      l.recorder());
 }
 
 void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op) {

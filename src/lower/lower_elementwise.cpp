@@ -10,7 +10,8 @@ void lower_unary(Lowering& l, const Node& node, ElementOp op) {
   kernels::plan_unary(op, l.input(node, 0), l.output(node, 0), l.recorder());
 }
 
-// Also the variadic Sum, Min and Max, of any number of inputs. Pow alone may mix types: its exponent is converted to its base's.
+// Also the variadic Sum, Min and Max, of any number of inputs. Pow alone may mix types: its exponent is converted to
+// its base's.
 void lower_binary(Lowering& l, const Node& node, ElementOp op) {
   const Tensor y = l.output(node, 0);
   std::vector<Tensor> inputs;

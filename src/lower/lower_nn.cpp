@@ -24,7 +24,8 @@ void refuse_input(const Node& node, size_t i, const char* name) {
 }
 
 void refuse_attribute(const Node& node, const char* name, int64_t accepted) {
-  if (const int64_t value = node.i(name, accepted); value != accepted) fail("lower", "{} must be {}, got {}", name, accepted, value);
+  if (const int64_t value = node.i(name, accepted); value != accepted)
+    fail("lower", "{} must be {}, got {}", name, accepted, value);
 }
 
 }  // namespace
@@ -112,16 +113,21 @@ kernels::QMoEProblem moe_problem(Lowering& l, const Node& node) {
 }  // namespace
 
 void lower_qmoe(Lowering& l, const Node& node) {
-  if (const std::string type = node.s("quant_type", "int"); type != "int") fail("lower", "quant_type \"{}\" is not supported, only int", type);
+  if (const std::string type = node.s("quant_type", "int"); type != "int")
+    fail("lower", "quant_type \"{}\" is not supported, only int", type);
   if (const int64_t packed = node.i("weights_prepacked", -1); packed == 1) {
-    fail("lower", "weights_prepacked is 1: the weights are in another provider's layout; export them for WebGPU or the CPU");
+    fail("lower",
+         "weights_prepacked is 1: the weights are in another provider's layout; export them for WebGPU or the CPU");
   }
-  static constexpr std::array<const char*, 6> kScales = {"fc1_global_scale", "fc2_global_scale", "fc1_act_scale", "fc2_act_scale", "fc1_act_block_scale", "fc2_act_block_scale"};
+  static constexpr std::array<const char*, 6> kScales = {"fc1_global_scale",    "fc2_global_scale",
+                                                         "fc1_act_scale",       "fc2_act_scale",
+                                                         "fc1_act_block_scale", "fc2_act_block_scale"};
   for (size_t i = 0; i < kScales.size(); ++i) refuse_input(node, 15 + i, kScales[i]);
   refuse_attribute(node, "num_shared_experts", 0);
   kernels::QMoEProblem problem = moe_problem(l, node);
   const auto expert = [&](size_t first, size_t zero_points) {
-    return kernels::QMoEProblem::Expert{l.input(node, first), l.input(node, first + 1), l.input(node, first + 2), l.input(node, zero_points)};
+    return kernels::QMoEProblem::Expert{l.input(node, first), l.input(node, first + 1), l.input(node, first + 2),
+                                        l.input(node, zero_points)};
   };
   problem.fc1 = expert(2, 11);
   problem.fc2 = expert(5, 12);
@@ -134,7 +140,9 @@ void lower_qmoe(Lowering& l, const Node& node) {
 
 void lower_moe(Lowering& l, const Node& node) {
   kernels::QMoEProblem problem = moe_problem(l, node);
-  const auto expert = [&](size_t first) { return kernels::QMoEProblem::Expert{l.input(node, first), {}, l.input(node, first + 1), {}}; };
+  const auto expert = [&](size_t first) {
+    return kernels::QMoEProblem::Expert{l.input(node, first), {}, l.input(node, first + 1), {}};
+  };
   problem.fc1 = expert(2);
   problem.fc2 = expert(4);
   problem.fc3 = expert(6);
@@ -176,13 +184,15 @@ void flatten_from(const Node& node, Tensor& x, Tensor& y, Tensor& weight) {
 
 void lower_rms_norm(Lowering& l, const Node& node) {
   if (node.output(1) != graph::kNoValue) fail("lower", "output 1 (inv_std_var) is not supported");
-  kernels::RmsNormProblem problem{.x = l.input(node, 0), .weight = l.input(node, 1), .y = l.output(node, 0), .epsilon = node.f("epsilon", 1e-5f)};
+  kernels::RmsNormProblem problem{
+      .x = l.input(node, 0), .weight = l.input(node, 1), .y = l.output(node, 0), .epsilon = node.f("epsilon", 1e-5f)};
   flatten_from(node, problem.x, problem.y, problem.weight);
   kernels::plan_rms_norm(problem, l.recorder());
 }
 
 void lower_skip_rms_norm(Lowering& l, const Node& node) {
-  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue) fail("lower", "outputs 1 and 2 (mean, inv_std_var) are not supported");
+  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue)
+    fail("lower", "outputs 1 and 2 (mean, inv_std_var) are not supported");
   kernels::plan_skip_rms_norm({.x = l.input(node, 0),
                                .skip = l.input(node, 1),
                                .weight = l.input(node, 2),
@@ -194,15 +204,21 @@ void lower_skip_rms_norm(Lowering& l, const Node& node) {
 }
 
 void lower_layer_norm(Lowering& l, const Node& node) {
-  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue) fail("lower", "outputs 1 and 2 (mean, inv_std_dev) are not supported");
-  kernels::LayerNormProblem problem{.x = l.input(node, 0), .weight = l.input(node, 1), .bias = l.input(node, 2), .y = l.output(node, 0), .epsilon = node.f("epsilon", 1e-5f)};
+  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue)
+    fail("lower", "outputs 1 and 2 (mean, inv_std_dev) are not supported");
+  kernels::LayerNormProblem problem{.x = l.input(node, 0),
+                                    .weight = l.input(node, 1),
+                                    .bias = l.input(node, 2),
+                                    .y = l.output(node, 0),
+                                    .epsilon = node.f("epsilon", 1e-5f)};
   flatten_from(node, problem.x, problem.y, problem.weight);
   if (problem.bias) problem.bias.shape = problem.weight.shape;
   kernels::plan_layer_norm(problem, l.recorder());
 }
 
 void lower_skip_layer_norm(Lowering& l, const Node& node) {
-  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue) fail("lower", "outputs 1 and 2 (mean, inv_std_var) are not supported");
+  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue)
+    fail("lower", "outputs 1 and 2 (mean, inv_std_var) are not supported");
   kernels::plan_skip_layer_norm({.x = l.input(node, 0),
                                  .skip = l.input(node, 1),
                                  .weight = l.input(node, 2),
@@ -216,7 +232,8 @@ void lower_skip_layer_norm(Lowering& l, const Node& node) {
 
 namespace {
 
-// The cache that present and past share. Where the caller keeps them apart, the past is copied in front of the new rows.
+// The cache that present and past share. Where the caller keeps them apart, the past is copied in front of the new
+// rows.
 Tensor attention_cache(Lowering& l, const Node& node, size_t present, size_t past_input, uint32_t new_rows) {
   const Tensor past = l.input(node, past_input);
   Tensor cache = l.state_output(node, present, past_input);
@@ -237,7 +254,8 @@ void lower_group_query_attention(Lowering& l, const Node& node) {
   refuse_attribute(node, "qk_output", 0);
   refuse_attribute(node, "causal", 1);
   for (const char* name : {"k_quant_type", "v_quant_type"}) {
-    if (const std::string type = node.s(name, "NONE"); type != "NONE") fail("lower", "{} must be NONE, got \"{}\"", name, type);
+    if (const std::string type = node.s(name, "NONE"); type != "NONE")
+      fail("lower", "{} must be NONE, got \"{}\"", name, type);
   }
   kernels::GroupQueryAttentionProblem problem;
   problem.query = l.input(node, 0);
@@ -287,16 +305,18 @@ void lower_causal_conv(Lowering& l, const Node& node) {
   refuse_attribute(node, "ndim", 1);
   refuse_attribute(node, "state_window", 0);
   const std::string activation = node.s("activation", "none");
-  if (activation != "none" && activation != "silu" && activation != "swish") fail("lower", "activation \"{}\" is not supported", activation);
-  kernels::plan_causal_conv({.x = l.input(node, 0),
-                             .weight = l.input(node, 1),
-                             .bias = l.input(node, 2),
-                             .past = l.input(node, 3),
-                             .y = l.output(node, 0),
-                             .present = l.state_output(node, 1, 3),
-                             .active = l.binding().active,
-                             .activation = activation == "none" ? kernels::ConvActivation::kNone : kernels::ConvActivation::kSilu},
-                            l.recorder());
+  if (activation != "none" && activation != "silu" && activation != "swish")
+    fail("lower", "activation \"{}\" is not supported", activation);
+  kernels::plan_causal_conv(
+      {.x = l.input(node, 0),
+       .weight = l.input(node, 1),
+       .bias = l.input(node, 2),
+       .past = l.input(node, 3),
+       .y = l.output(node, 0),
+       .present = l.state_output(node, 1, 3),
+       .active = l.binding().active,
+       .activation = activation == "none" ? kernels::ConvActivation::kNone : kernels::ConvActivation::kSilu},
+      l.recorder());
 }
 
 }  // namespace sluice::lower

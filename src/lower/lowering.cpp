@@ -39,9 +39,11 @@ std::vector<uint32_t> Lowering::sizes(graph::ValueId id) const {
   std::vector<uint32_t> result;
   for (const graph::Dim& dim : *v.shape) {
     if (!dim.is_constant()) {
-      fail("lower", "the shape {} of \"{}\" depends on a length that changes from step to step", to_string(*v.shape, graph_), v.name);
+      fail("lower", "the shape {} of \"{}\" depends on a length that changes from step to step",
+           to_string(*v.shape, graph_), v.name);
     }
-    if (dim.value < 0 || dim.value > 0xffffffffLL) fail("lower", "dimension {} of \"{}\" is out of range", dim.value, v.name);
+    if (dim.value < 0 || dim.value > 0xffffffffLL)
+      fail("lower", "dimension {} of \"{}\" is out of range", dim.value, v.name);
     result.push_back(static_cast<uint32_t>(dim.value));
   }
   return result;
@@ -60,7 +62,13 @@ Tensor Lowering::place(graph::ValueId id, SlotKind kind) {
   }
   Tensor tensor{next_++, kernels::storage_of(*v.dtype, caps_), std::move(shape)};
   tensors_[id] = tensor;
-  result_.slots.push_back({.slot = tensor.slot, .kind = kind, .tensor = tensor, .name = v.name, .constant = nullptr, .derived = {}, .value = id});
+  result_.slots.push_back({.slot = tensor.slot,
+                           .kind = kind,
+                           .tensor = tensor,
+                           .name = v.name,
+                           .constant = nullptr,
+                           .derived = {},
+                           .value = id});
   return tensor;
 }
 
@@ -77,7 +85,13 @@ Tensor Lowering::place_constant(graph::ValueId id, std::shared_ptr<const graph::
   Tensor tensor{next_++, storage, std::move(shape)};
   constants_[constant->bytes.data()].push_back(tensor.slot);
   slot_index_[tensor.slot] = result_.slots.size();
-  result_.slots.push_back({.slot = tensor.slot, .kind = SlotKind::kConstant, .tensor = tensor, .name = v.name, .constant = std::move(constant), .derived = {}, .value = id});
+  result_.slots.push_back({.slot = tensor.slot,
+                           .kind = SlotKind::kConstant,
+                           .tensor = tensor,
+                           .name = v.name,
+                           .constant = std::move(constant),
+                           .derived = {},
+                           .value = id});
   return tensors_[id] = tensor;
 }
 
@@ -98,7 +112,8 @@ Tensor Lowering::tensor_of(graph::ValueId id) {
   const graph::Value& v = value(id);
   if (v.constant) return place_constant(id, v.constant);
   if (v.known) {
-    const bool constant = std::all_of(v.known->begin(), v.known->end(), [](const graph::Dim& d) { return d.is_constant(); });
+    const bool constant =
+        std::all_of(v.known->begin(), v.known->end(), [](const graph::Dim& d) { return d.is_constant(); });
     return constant ? place_constant(id, make_ints(*v.known, v)) : place_derived(id, *v.known);
   }
   fail("lower", "\"{}\" is not available on the GPU", v.name);
@@ -134,7 +149,8 @@ std::vector<int64_t> Lowering::constant_ints(const graph::Node& node, size_t i) 
   std::vector<int64_t> result;
   if (v.known) {
     for (const graph::Dim& dim : *v.known) {
-      if (!dim.is_constant()) fail("lower", "input {} (\"{}\") must not depend on the number of past tokens", i, v.name);
+      if (!dim.is_constant())
+        fail("lower", "input {} (\"{}\") must not depend on the number of past tokens", i, v.name);
       result.push_back(dim.value);
     }
     return result;
@@ -161,7 +177,9 @@ std::vector<int64_t> Lowering::constant_ints(const graph::Node& node, size_t i) 
 void Lowering::place_inputs() {
   std::vector<std::string> state;
   for (const auto& [present, past] : binding_.shared) state.push_back(past);
-  const auto listed = [](const std::vector<std::string>& names, const std::string& n) { return std::find(names.begin(), names.end(), n) != names.end(); };
+  const auto listed = [](const std::vector<std::string>& names, const std::string& n) {
+    return std::find(names.begin(), names.end(), n) != names.end();
+  };
   for (const graph::ValueId id : graph_.inputs) {
     const std::string& input = value(id).name;
     if (listed(binding_.folded, input) || value(id).known) continue;
@@ -222,10 +240,17 @@ void Lowering::collect() {
     }
   }
   for (const Tensor& tensor : recorder_.scratch_tensors()) {
-    result_.slots.push_back({.slot = tensor.slot, .kind = SlotKind::kIntermediate, .tensor = tensor, .name = "scratch", .constant = nullptr, .derived = {}, .value = graph::kNoValue});
+    result_.slots.push_back({.slot = tensor.slot,
+                             .kind = SlotKind::kIntermediate,
+                             .tensor = tensor,
+                             .name = "scratch",
+                             .constant = nullptr,
+                             .derived = {},
+                             .value = graph::kNoValue});
   }
   for (SlotInfo& info : result_.slots) {
-    const bool is_output = std::any_of(result_.outputs.begin(), result_.outputs.end(), [&](const auto& o) { return o.second.slot == info.slot; });
+    const bool is_output = std::any_of(result_.outputs.begin(), result_.outputs.end(),
+                                       [&](const auto& o) { return o.second.slot == info.slot; });
     if (is_output && info.kind == SlotKind::kIntermediate) info.kind = SlotKind::kOutput;
   }
   result_.dispatches = std::move(recorder_.dispatches());

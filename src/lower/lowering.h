@@ -1,7 +1,8 @@
 // Lowers an inferred graph to a flat list of dispatches over slots: the only place that knows both graph and kernels.
 //
-// Every value of the graph is given a kernels::Tensor: a slot of its own, the slot of another value (Reshape and its kin), or the
-// slot of a weight. Nothing here touches the device: the result is data, and obstacles are collected rather than thrown one by one.
+// Every value of the graph is given a kernels::Tensor: a slot of its own, the slot of another value (Reshape and its
+// kin), or the slot of a weight. Nothing here touches the device: the result is data, and obstacles are collected
+// rather than thrown one by one.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,9 @@ struct SlotInfo {
   Slot slot = 0;
   SlotKind kind = SlotKind::kIntermediate;
   Tensor tensor;
-  std::string name;                                  // of the value
-  std::shared_ptr<const graph::Constant> constant;   // kConstant
-  std::vector<graph::Dim> derived;                   // kDerived: each element, value or value + past
+  std::string name;                                 // of the value
+  std::shared_ptr<const graph::Constant> constant;  // kConstant
+  std::vector<graph::Dim> derived;                  // kDerived: each element, value or value + past
   graph::ValueId value = graph::kNoValue;
 };
 
@@ -61,7 +62,7 @@ struct Lowered {
   std::vector<SlotInfo> slots;           // scratch tensors included
   std::map<std::string, Tensor> inputs;  // graph inputs that have a buffer
   std::map<std::string, Tensor> outputs;
-  std::vector<std::string> obstacles;    // one line each; the rest is only valid if there are none
+  std::vector<std::string> obstacles;  // one line each; the rest is only valid if there are none
 };
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps);
@@ -75,11 +76,13 @@ class Lowering {
   const Binding& binding() const { return binding_; }
   kernels::Recorder& recorder() { return recorder_; }
 
-  // Tensor of a node's i-th input; an empty Tensor where it is absent. Places constants and derived integers on first use.
+  // Tensor of a node's i-th input; an empty Tensor where it is absent. Places constants and derived integers on first
+  // use.
   Tensor input(const graph::Node& node, size_t i);
   // A new tensor for the i-th output, of the inferred shape and type; an empty Tensor where the output is not wanted.
   Tensor output(const graph::Node& node, size_t i);
-  // The tensor of an output that continues a state input: the input's own where the caller lets them share, else a new one.
+  // The tensor of an output that continues a state input: the input's own where the caller lets them share, else a new
+  // one.
   Tensor state_output(const graph::Node& node, size_t output, size_t past_input);
   // Lets output i live in the input's slot (same elements, other shape).
   void alias(const graph::Node& node, size_t i, const Tensor& tensor);

@@ -11,7 +11,7 @@ namespace sluice::lower {
 class Lowering;
 
 struct OpRow {
-  std::string_view domain;   // "" for ai.onnx
+  std::string_view domain;  // "" for ai.onnx
   std::string_view op_type;
   void (*lower)(Lowering&, const graph::Node&);
 };

@@ -1,8 +1,8 @@
 // The lowering functions of all operators, by family; op_table.cpp lists them.
 #pragma once
 
-#include "kernels/elementwise/elementwise.h"
 #include "kernels/data/reduce.h"
+#include "kernels/elementwise/elementwise.h"
 #include "lower/lowering.h"
 
 namespace sluice::lower {
@@ -18,9 +18,13 @@ float constant_scalar(const Lowering& l, const Node& node, size_t input);
 void lower_unary(Lowering& l, const Node& node, kernels::ElementOp op);
 void lower_binary(Lowering& l, const Node& node, kernels::ElementOp op);
 template <kernels::ElementOp kOp>
-void unary(Lowering& l, const Node& node) { lower_unary(l, node, kOp); }
+void unary(Lowering& l, const Node& node) {
+  lower_unary(l, node, kOp);
+}
 template <kernels::ElementOp kOp>
-void binary(Lowering& l, const Node& node) { lower_binary(l, node, kOp); }
+void binary(Lowering& l, const Node& node) {
+  lower_binary(l, node, kOp);
+}
 void lower_mod(Lowering& l, const Node& node);
 void lower_gelu(Lowering& l, const Node& node);
 void lower_quick_gelu(Lowering& l, const Node& node);
@@ -47,7 +51,9 @@ void lower_scatter_elements(Lowering& l, const Node& node);
 void lower_scatter_nd(Lowering& l, const Node& node);
 void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op);
 template <kernels::ReduceOp kOp>
-void reduce(Lowering& l, const Node& node) { lower_reduce(l, node, kOp); }
+void reduce(Lowering& l, const Node& node) {
+  lower_reduce(l, node, kOp);
+}
 void lower_arg_max(Lowering& l, const Node& node);
 void lower_arg_min(Lowering& l, const Node& node);
 void lower_cumsum(Lowering& l, const Node& node);

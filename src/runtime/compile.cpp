@@ -11,9 +11,11 @@ std::vector<std::string> check_limits(const std::vector<lower::SlotInfo>& slots,
   for (const lower::SlotInfo& slot : slots) {
     const uint64_t bytes = kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());
     if (bytes > caps.max_binding) {
-      lines.push_back(fmt::format("tensor \"{}\" has {} bytes; the device binds at most {} at once", slot.name, bytes, caps.max_binding));
+      lines.push_back(fmt::format("tensor \"{}\" has {} bytes; the device binds at most {} at once", slot.name, bytes,
+                                  caps.max_binding));
     } else if (bytes > caps.max_buffer) {
-      lines.push_back(fmt::format("tensor \"{}\" has {} bytes; the device's buffers hold at most {}", slot.name, bytes, caps.max_buffer));
+      lines.push_back(fmt::format("tensor \"{}\" has {} bytes; the device's buffers hold at most {}", slot.name, bytes,
+                                  caps.max_buffer));
     }
   }
   return lines;

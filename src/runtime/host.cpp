@@ -40,28 +40,35 @@ bool same_layout(DType dtype, Storage storage) {
 
 std::vector<std::byte> to_device_layout(std::span<const std::byte> bytes, DType dtype, Storage storage) {
   if (dtype == DType::kInt64) return convert_each<int64_t, int32_t>(bytes, narrow);
-  if (dtype == DType::kBool) return convert_each<uint8_t, uint32_t>(bytes, [](uint8_t x) { return static_cast<uint32_t>(x != 0); });
+  if (dtype == DType::kBool)
+    return convert_each<uint8_t, uint32_t>(bytes, [](uint8_t x) { return static_cast<uint32_t>(x != 0); });
   if (dtype == DType::kFloat16 && storage == Storage::kF32) return convert_each<uint16_t, float>(bytes, half_to_float);
   return {bytes.begin(), bytes.end()};
 }
 
-std::vector<std::byte> from_device_layout(std::span<const std::byte> bytes, DType dtype, const kernels::Tensor& tensor) {
+std::vector<std::byte> from_device_layout(std::span<const std::byte> bytes, DType dtype,
+                                          const kernels::Tensor& tensor) {
   const uint64_t device_bits = tensor.storage == Storage::kBytes ? 8 : tensor.storage == Storage::kF16 ? 16 : 32;
   bytes = bytes.first(tensor.elements() * device_bits / 8);
-  if (dtype == DType::kInt64) return convert_each<int32_t, int64_t>(bytes, [](int32_t x) { return static_cast<int64_t>(x); });
-  if (dtype == DType::kBool) return convert_each<uint32_t, uint8_t>(bytes, [](uint32_t x) { return static_cast<uint8_t>(x != 0); });
-  if (dtype == DType::kFloat16 && tensor.storage == Storage::kF32) return convert_each<float, uint16_t>(bytes, float_to_half);
+  if (dtype == DType::kInt64)
+    return convert_each<int32_t, int64_t>(bytes, [](int32_t x) { return static_cast<int64_t>(x); });
+  if (dtype == DType::kBool)
+    return convert_each<uint32_t, uint8_t>(bytes, [](uint32_t x) { return static_cast<uint8_t>(x != 0); });
+  if (dtype == DType::kFloat16 && tensor.storage == Storage::kF32)
+    return convert_each<float, uint16_t>(bytes, float_to_half);
   return {bytes.begin(), bytes.end()};
 }
 
 std::vector<float> read_floats(gpu::Device& device, const gpu::Buffer& buffer, const kernels::Tensor& tensor) {
-  const std::vector<std::byte> bytes = device.read(buffer, 0, kernels::storage_bytes(tensor.storage, tensor.elements()));
+  const std::vector<std::byte> bytes =
+      device.read(buffer, 0, kernels::storage_bytes(tensor.storage, tensor.elements()));
   std::vector<float> floats(tensor.elements());
   if (tensor.storage == Storage::kF32) {
     std::memcpy(floats.data(), bytes.data(), floats.size() * sizeof(float));
     return floats;
   }
-  if (tensor.storage != Storage::kF16) fail("tensor", "a tensor of {} elements is not of floats", kernels::wgsl_type(tensor.storage));
+  if (tensor.storage != Storage::kF16)
+    fail("tensor", "a tensor of {} elements is not of floats", kernels::wgsl_type(tensor.storage));
   for (size_t i = 0; i < floats.size(); ++i) {
     uint16_t half = 0;
     std::memcpy(&half, bytes.data() + i * sizeof(half), sizeof(half));

@@ -50,7 +50,8 @@ uint32_t take_buffer(std::vector<uint32_t>& free, std::vector<uint64_t>& sizes, 
 
 uint64_t MemoryPlan::total() const { return std::accumulate(sizes.begin(), sizes.end(), uint64_t{0}); }
 
-MemoryPlan plan_memory(const std::vector<kernels::Dispatch>& dispatches, const std::map<kernels::Slot, uint64_t>& bytes) {
+MemoryPlan plan_memory(const std::vector<kernels::Dispatch>& dispatches,
+                       const std::map<kernels::Slot, uint64_t>& bytes) {
   const auto lives = lifetimes(dispatches, bytes);
   std::vector<std::vector<kernels::Slot>> starts(dispatches.size()), ends(dispatches.size());
   for (const auto& [slot, life] : lives) {

@@ -24,7 +24,8 @@ std::vector<std::shared_ptr<gpu::Buffer>> BufferPool::take(const std::vector<uin
 }
 
 uint64_t BufferPool::bytes() const {
-  return std::accumulate(buffers_.begin(), buffers_.end(), uint64_t{0}, [](uint64_t sum, const auto& b) { return sum + b->size(); });
+  return std::accumulate(buffers_.begin(), buffers_.end(), uint64_t{0},
+                         [](uint64_t sum, const auto& b) { return sum + b->size(); });
 }
 
 Program::Program(gpu::Device& device, const ProgramParts& parts, const Weights& weights, BufferPool& pool)

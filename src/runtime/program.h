@@ -13,8 +13,8 @@
 
 namespace sluice::runtime {
 
-// Buffers for intermediates that all programs of a model share, since they run one after another on one queue. Sorted by size;
-// a program keeps the ones it was built with alive.
+// Buffers for intermediates that all programs of a model share, since they run one after another on one queue. Sorted
+// by size; a program keeps the ones it was built with alive.
 class BufferPool {
  public:
   explicit BufferPool(gpu::Device& device) : device_(device) {}
@@ -32,9 +32,9 @@ using SlotBuffers = std::map<kernels::Slot, std::shared_ptr<gpu::Buffer>>;
 // Everything a program is built from.
 struct ProgramParts {
   const std::vector<kernels::Dispatch>& dispatches;
-  const std::vector<std::string>& nodes;          // source node of each dispatch
+  const std::vector<std::string>& nodes;  // source node of each dispatch
   const std::vector<lower::SlotInfo>& slots;
-  const SlotBuffers& external;                    // buffers that the caller owns: caches, inputs, state
+  const SlotBuffers& external;  // buffers that the caller owns: caches, inputs, state
 };
 
 class Program {

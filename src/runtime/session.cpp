@@ -29,7 +29,8 @@ std::vector<graph::Dim> int_elements(const HostTensor& tensor) {
 
 }  // namespace
 
-Session::Session(gpu::Device& device, graph::Graph graph) : device_(device), graph_(std::move(graph)), weights_(device, graph_), pool_(device) {}
+Session::Session(gpu::Device& device, graph::Graph graph)
+    : device_(device), graph_(std::move(graph)), weights_(device, graph_), pool_(device) {}
 
 void Session::check_feeds(const std::map<std::string, HostTensor>& feeds) const {
   for (const graph::ValueId id : graph_.inputs) {
@@ -41,7 +42,8 @@ void Session::check_feeds(const std::map<std::string, HostTensor>& feeds) const 
     }
   }
   for (const auto& [name, tensor] : feeds) {
-    const bool known = std::any_of(graph_.inputs.begin(), graph_.inputs.end(), [&](graph::ValueId id) { return graph_.values[id].name == name; });
+    const bool known = std::any_of(graph_.inputs.begin(), graph_.inputs.end(),
+                                   [&](graph::ValueId id) { return graph_.values[id].name == name; });
     if (!known) fail("session", "the graph has no input \"{}\"", name);
   }
 }
@@ -55,7 +57,8 @@ Session::Compiled Session::compile(const std::map<std::string, HostTensor>& feed
     for (const int64_t size : feed.shape) shape.push_back({size, 0});
     options.inputs.push_back({g.values[id].name, std::move(shape)});
     const bool is_int = feed.dtype == DType::kInt64 || feed.dtype == DType::kInt32;
-    if (is_int && feed.shape.size() <= 1 && feed.bytes.size() <= kMaxKnownElements * 8) g.values[id].known = int_elements(feed);
+    if (is_int && feed.shape.size() <= 1 && feed.bytes.size() <= kMaxKnownElements * 8)
+      g.values[id].known = int_elements(feed);
   }
   throw_obstacles("the graph cannot be compiled", graph::infer(g, options));
   graph::remove_dead_nodes(g);
@@ -64,7 +67,11 @@ Session::Compiled Session::compile(const std::map<std::string, HostTensor>& feed
   for (const std::string& line : check_limits(lowered.slots, device_.caps())) obstacles.push_back(line);
   throw_obstacles("the graph cannot run on " + device_.info().name, obstacles);
   weights_.upload(lowered.slots, {});
-  Compiled compiled{Program(device_, {lowered.dispatches, lowered.nodes, lowered.slots, {}}, weights_, pool_), lowered.inputs, lowered.outputs, {}, {}};
+  Compiled compiled{Program(device_, {lowered.dispatches, lowered.nodes, lowered.slots, {}}, weights_, pool_),
+                    lowered.inputs,
+                    lowered.outputs,
+                    {},
+                    {}};
   for (const graph::ValueId id : g.outputs) {
     const graph::Value& value = g.values[id];
     compiled.output_types[value.name] = value.dtype.value();
@@ -79,7 +86,8 @@ std::map<std::string, HostTensor> Session::run(const std::map<std::string, HostT
   const Compiled compiled = compile(feeds);
   for (const auto& [name, tensor] : compiled.inputs) {
     const HostTensor& feed = feeds.at(name);
-    if (compiled.program.has(tensor.slot)) device_.write(compiled.program.buffer(tensor.slot), 0, to_device_layout(feed.bytes, feed.dtype, tensor.storage));
+    if (compiled.program.has(tensor.slot))
+      device_.write(compiled.program.buffer(tensor.slot), 0, to_device_layout(feed.bytes, feed.dtype, tensor.storage));
   }
   gpu::Commands commands(device_);
   commands.dispatch(compiled.program.steps());
@@ -87,7 +95,8 @@ std::map<std::string, HostTensor> Session::run(const std::map<std::string, HostT
   std::map<std::string, HostTensor> results;
   for (const auto& [name, tensor] : compiled.outputs) {
     const DType dtype = compiled.output_types.at(name);
-    const auto bytes = device_.read(compiled.program.buffer(tensor.slot), 0, kernels::storage_bytes(tensor.storage, tensor.elements()));
+    const auto bytes = device_.read(compiled.program.buffer(tensor.slot), 0,
+                                    kernels::storage_bytes(tensor.storage, tensor.elements()));
     results[name] = {dtype, compiled.output_shapes.at(name), from_device_layout(bytes, dtype, tensor)};
   }
   return results;

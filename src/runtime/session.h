@@ -1,5 +1,5 @@
-// Runs any supported graph once per call, with shapes given by the inputs: what the tests of single operators use, and the library's
-// general front door. Language models go through decode::Engine instead.
+// Runs any supported graph once per call, with shapes given by the inputs: what the tests of single operators use, and
+// the library's general front door. Language models go through decode::Engine instead.
 #pragma once
 
 #include <cstddef>

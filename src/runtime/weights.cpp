@@ -13,7 +13,8 @@ constexpr uint64_t kSliceBytes = 32u << 20;
 
 }  // namespace
 
-void write_constant(gpu::Device& device, const gpu::Buffer& buffer, const lower::SlotInfo& slot, const std::function<void(uint64_t)>& written) {
+void write_constant(gpu::Device& device, const gpu::Buffer& buffer, const lower::SlotInfo& slot,
+                    const std::function<void(uint64_t)>& written) {
   const graph::Constant& constant = *slot.constant;
   uint64_t target_offset = 0;
   for (uint64_t offset = 0; offset < constant.bytes.size(); offset += kSliceBytes) {
@@ -57,7 +58,8 @@ void Weights::upload(const std::vector<lower::SlotInfo>& slots, const Progress& 
     write_constant(device_, *buffer, *slot, [&](uint64_t bytes) {
       done += bytes;
       unsubmitted += bytes;
-      if (unsubmitted >= kSliceBytes) {  // the library frees its staging memory only once the writes are submitted and done
+      if (unsubmitted >=
+          kSliceBytes) {  // the library frees its staging memory only once the writes are submitted and done
         device_.submit(gpu::Commands(device_));
         device_.wait_idle();
         unsubmitted = 0;

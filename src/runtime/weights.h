@@ -36,8 +36,10 @@ class Weights {
   uint64_t bytes_ = 0;
 };
 
-// Writes a constant into a buffer in the slot's storage (int64 narrowed to 32 bits, float16 widened where the device has no f16).
-// Streams in slices, so that host memory stays small. Throws Error naming the tensor if an integer does not fit in 32 bits.
-void write_constant(gpu::Device& device, const gpu::Buffer& buffer, const lower::SlotInfo& slot, const std::function<void(uint64_t)>& written);
+// Writes a constant into a buffer in the slot's storage (int64 narrowed to 32 bits, float16 widened where the device
+// has no f16). Streams in slices, so that host memory stays small. Throws Error naming the tensor if an integer does
+// not fit in 32 bits.
+void write_constant(gpu::Device& device, const gpu::Buffer& buffer, const lower::SlotInfo& slot,
+                    const std::function<void(uint64_t)>& written);
 
 }  // namespace sluice::runtime

@@ -9,7 +9,9 @@ namespace {
 Graph head() {
   Graph g;
   g.opsets = {{"", 21}};
-  const auto value = [&](const char* name) { return g.add_value({.name = name, .dtype = {}, .shape = {}, .constant = nullptr, .known = {}}); };
+  const auto value = [&](const char* name) {
+    return g.add_value({.name = name, .dtype = {}, .shape = {}, .constant = nullptr, .known = {}});
+  };
   const ValueId hidden = value("hidden"), product = value("product"), logits = value("logits");
   Node matmul, cast;
   matmul.op_type = "MatMulNBits";

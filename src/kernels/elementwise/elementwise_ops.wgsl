@@ -90,10 +90,11 @@ fn pow_i(a: I, b: I) -> I {
   return select(result, select(I(0), result, abs(a) == I(1)), b < I(0));
 }
 
-// The remainder with the divisor's sign.
-// SPIR-V leaves the remainder of negative operands open, and drivers use that: it is computed from the quotient.
+// The remainder with the dividend's sign. SPIR-V leaves that of negative operands open, and drivers use it: hence from the
+// quotient.
 fn rem_i(a: I, b: I) -> I { return select(a - (a / b) * b, I(0), b == I(0)); }
 
+// The remainder with the divisor's sign.
 fn mod_i(a: I, b: I) -> I {
   let r = rem_i(a, b);
   return select(r, r + b, (r != I(0)) & ((r < I(0)) != (b < I(0))));

@@ -48,6 +48,7 @@ class Generation {
     const size_t first = runner_.recorder().scratch_tensors().size();
     plan_sample(problem_, runner_.recorder());
     runner_.run();
+    values_ = runner_.recorder().scratch_tensors()[first];
     choice_ = runner_.recorder().scratch_tensors()[first + 5];
   }
 
@@ -65,13 +66,13 @@ class Generation {
   }
   // The threshold's order key that the filters came to.
   uint32_t threshold_key() { return static_cast<uint32_t>(runner_.read_ints(choice_)[0]); }
-  Runner& runner() { return runner_; }
-  SampleProblem& problem() { return problem_; }
+  // The logits after penalties and temperature.
+  std::vector<float> values() { return runner_.read_floats(values_); }
 
  private:
   Runner runner_;
   SampleProblem problem_;
-  Tensor choice_;
+  Tensor values_, choice_;
 };
 
 uint32_t key_of(float value) {
@@ -79,10 +80,11 @@ uint32_t key_of(float value) {
   return bits >> 31 ? ~bits : bits | 0x80000000u;
 }
 
-std::vector<float> random_logits(std::mt19937& random, uint32_t count, float spread) {
+// Multiples of 1/16, hence many equals and exact in float16; or what comes.
+std::vector<float> random_logits(std::mt19937& random, uint32_t count, float spread, bool rounded = true) {
   std::normal_distribution<float> normal(0, spread);
   std::vector<float> logits(count);
-  for (float& v : logits) v = std::round(normal(random) * 16) / 16;
+  for (float& v : logits) v = rounded ? std::round(normal(random) * 16) / 16 : normal(random);
   return logits;
 }
 
@@ -142,6 +144,10 @@ void check_step(const std::vector<float>& logits, const std::vector<uint32_t>& h
   generation.step(logits, storage);
   const auto d = ref::distribution(logits, history, s);
   const std::string what = fmt::format("{} of {} logits, step {}", text(s), logits.size(), step);
+  const auto values = generation.values();
+  for (size_t i = 0; i < values.size() && d.values[i] > -kInf; ++i) {
+    ASSERT_NEAR(values[i], d.values[i], 1e-6f * std::max(1.0f, std::fabs(d.values[i]))) << what << " logit " << i;
+  }
   if (s.temperature > 0 && d.values[d.greedy] > -kInf) check_kept(generation, d, what);
   check_draw(generation, d, s, step, what);
   const auto id = static_cast<uint32_t>(generation.next());
@@ -181,6 +187,7 @@ TEST(Sample, SettingsOverVocabularies) {
   for (const uint32_t count : {1u, 2u, 3u, 255u, 256u, 257u, 2047u, 2048u, 2049u, 4099u}) {
     for (const SampleSettings& s : all) {
       check_step(random_logits(random, count, 3), std::vector<uint32_t>(count), s, random() % 1000);
+      check_step(random_logits(random, count, 1, false), std::vector<uint32_t>(count), s, random() % 1000);
       if (HasFailure()) return;
     }
   }
@@ -213,7 +220,7 @@ TEST(Sample, RandomSettingsPenaltiesAndStorages) {
     std::vector<uint32_t> history(count);
     for (uint32_t& h : history) h = random() % 3 ? 0 : (random() % 2) << 31 | random() % 4;
     const bool half = test_device().caps().f16 && i % 2;
-    auto logits = random_logits(random, count, 4);
+    auto logits = random_logits(random, count, 4, half || i % 4);
     if (i % 3 == 0) logits[random() % count] = kNan;
     if (i % 5 == 0) logits[random() % count] = -kInf;
     check_step(logits, history, s, random() % 100, half ? Storage::kF16 : Storage::kF32);
@@ -232,6 +239,17 @@ TEST(Sample, GreedyTakesTheLowestOfEquals) {
   logits[3] = 0;
   generation.step(logits);
   EXPECT_EQ(generation.next(), 4000);
+}
+
+TEST(Sample, ZerosOfEitherSignAreEqual) {
+  Generation greedy(with(0, 0, 1, 0), {}, std::vector<uint32_t>(3));
+  greedy.step({-1, -0.0f, 0.0f});
+  EXPECT_EQ(greedy.next(), 1);
+  Generation top_1(with(1, 1, 1, 0), {}, std::vector<uint32_t>(3));
+  top_1.step({-1, -0.0f, 0.0f});
+  EXPECT_EQ(top_1.threshold_key(), key_of(0.0f));
+  EXPECT_EQ(top_1.values(), (std::vector<float>{-1, 0, 0}));
+  EXPECT_FALSE(std::signbit(top_1.values()[1]));
 }
 
 TEST(Sample, GreedyAppliesPenalties) {
