@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/.deps/rust:$(PATH):$(HOME)/.cargo/bin
 PYTHON ?= python3
 RELEASE := build/release
 ARGS ?=
+MODEL ?= models/demo
 
 build: deps  ## Build build/release/sluice
 	@test -f $(RELEASE)/build.ninja || cmake --preset release --log-level=WARNING
@@ -20,9 +21,8 @@ test: configure-tests  ## Build and run all tests
 	cmake --build $(RELEASE)
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) $(ARGS)
 
-bench: configure-tests  ## Build and run the benchmarks
-	cmake --build $(RELEASE) --target benches
-	$(PYTHON) tools/run_benches.py $(RELEASE) $(ARGS)
+bench: build  ## Tokens per second of the built-in model, or of another: make bench MODEL=DIR ARGS="-p 128,2048"
+	$(RELEASE)/sluice bench $(MODEL) $(ARGS)
 
 deps:  ## Install and fetch what the build needs
 	@$(PYTHON) tools/setup.py

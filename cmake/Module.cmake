@@ -16,15 +16,12 @@ if(SLUICE_SANITIZE)
   target_link_options(sluice_options INTERFACE -fsanitize=address,undefined)
 endif()
 
-# All benchmarks; not part of a plain build.
-add_custom_target(benches)
-
 # sluice_module(NAME FOLDER DEPS...): a static library sluice_NAME of the folder's .cpp files. Its *_test.cpp and *_ref.cpp files (the
 # tests' oracles) make the program NAME_test, which CTest runs.
 function(sluice_module name folder)
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_(test|ref|bench)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_(test|ref)\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_(test|ref)\\.cpp$")
   add_library(sluice_${name} STATIC ${sources})
   target_link_libraries(sluice_${name} PUBLIC sluice_options fmt::fmt ${ARGN})
