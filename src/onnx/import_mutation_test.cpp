@@ -134,6 +134,38 @@ TEST_F(ImportMutationTest, ExtremeNumbers) {
   EXPECT_GT(accepted_, 100);
 }
 
+// The same for the attributes and declared dimensions of the graphs that exporters write: the contrib operators'
+// arithmetic.
+TEST_F(ImportMutationTest, ExtremeNumbersInExportedModels) {
+  const int64_t extremes[] = {INT64_MIN, -1, 0, 1, 3, 2147483647, int64_t{1} << 40, INT64_MAX};
+  for (const char* name : {"gptoss-webgpu", "lfm2moe-webgpu", "qwen3-webgpu"}) {
+    folder_ = std::filesystem::path("tests/models") / name;
+    ModelProto model;
+    std::ifstream file(folder_ / "model.onnx", std::ios::binary);
+    ASSERT_TRUE(model.ParseFromIstream(&file)) << folder_ << ": run from the repository root";
+    for (const int64_t extreme : extremes) {
+      for (auto& node : *model.mutable_graph()->mutable_node()) {
+        for (auto& attribute : *node.mutable_attribute()) {
+          if (attribute.type() != ::onnx::AttributeProto::INT) continue;
+          const int64_t before = attribute.i();
+          attribute.set_i(extreme);
+          try_bytes(model.SerializeAsString());
+          attribute.set_i(before);
+        }
+      }
+      for (auto& input : *model.mutable_graph()->mutable_input()) {
+        for (auto& dim : *input.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim()) {
+          const auto before = dim;
+          dim.set_dim_value(extreme);
+          try_bytes(model.SerializeAsString());
+          dim = before;
+        }
+      }
+    }
+  }
+  EXPECT_GT(accepted_, 1000);
+}
+
 // Every input of every node wired to every value.
 TEST_F(ImportMutationTest, Rewired) {
   const ModelProto model = rich_model();
