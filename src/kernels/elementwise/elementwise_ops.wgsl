@@ -100,11 +100,16 @@ fn mod_i(a: I, b: I) -> I {
   return select(r, r + b, (r != I(0)) & ((r < I(0)) != (b < I(0))));
 }
 
-// The remainder with the dividend's sign; x % inf is x.
+// The remainder with the dividend's sign; x % inf is x. Where division is not exactly rounded the quotient that a % b
+// takes may be off by one: then the remainder is as large as the divisor, or has the other sign.
 fn fmod_f(a: F, b: F) -> F {
+  let m = abs(b);
   let big = bitcast<U>(b) << U(1u) == U(0xff000000u);
   let finite = (bitcast<U>(a) & U(0x7fffffffu)) < U(0x7f800000u);
-  return select(a % b, a, big & finite);
+  var r = a % b;
+  r = select(r, r + select(m, -m, r > F(0.0)), (abs(r) >= m) & !big);
+  r = select(r, r + select(-m, m, a > F(0.0)), (r != F(0.0)) & ((r < F(0.0)) != (a < F(0.0))) & !big);
+  return select(r, a, big & finite);
 }
 
 // max(a, 0) that keeps NaN: by its bits, since a driver may turn a comparison and select into a maximum that drops it.
