@@ -32,7 +32,7 @@ def naga(file):
 
 
 def tint(file):
-    return subprocess.run(["tint", "--format", "none", file], capture_output=True, text=True)
+    return subprocess.run(["tint", "--format", "wgsl", file], capture_output=True, text=True)
 
 
 def check(compiler, files):

@@ -1,6 +1,4 @@
 // Operators that repeat, pad, order or accumulate elements along axes.
-#include <algorithm>
-
 #include "graph/infer_node.h"
 
 namespace sluice::graph {

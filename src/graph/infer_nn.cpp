@@ -1,6 +1,4 @@
 // Matrix products and convolutions over plain (not quantized) weights.
-#include <algorithm>
-
 #include "graph/infer_node.h"
 
 namespace sluice::graph {

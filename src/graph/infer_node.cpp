@@ -1,7 +1,6 @@
 #include "graph/infer_node.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace sluice::graph {
 
@@ -44,7 +43,8 @@ void NodeInfer::set(size_t i, DType dtype, Shape shape) {
   int64_t elements = 1;
   for (const Dim& dim : shape) {
     if (dim.is_constant() && dim.value < 0) refuse("output {} would have the shape {}", i, text(shape));
-    if (std::abs(dim.value) > kMaxElements) refuse("output {} would be too large: {}", i, text(shape));
+    if (dim.value > kMaxElements || dim.value < -kMaxElements)
+      refuse("output {} would be too large: {}", i, text(shape));
     if (dim.is_constant()) elements = saturating_mul(elements, dim.value);
   }
   if (elements > kMaxElements) refuse("output {} would have more than 2^40 elements: {}", i, text(shape));

@@ -1,6 +1,5 @@
 // Operators that take parts of tensors, join them, or write into them.
 #include <algorithm>
-#include <limits>
 
 #include "graph/infer_node.h"
 
@@ -41,9 +40,10 @@ Cut strided_cut(NodeInfer& n, Dim start, Dim end, int64_t step, const Dim& size)
   if (!start.is_constant() || !end.is_constant() || !size.is_constant()) {
     n.refuse("a step of {} over an axis of {} needs constant indices", step, n.text(size));
   }
+  // Going backwards, -1 is the end before the first element.
   const int64_t low = step > 0 ? 0 : -1;
   const int64_t high = step > 0 ? size.value : size.value - 1;
-  start.value = std::clamp(from_end(start, size).value, step > 0 ? low : 0, std::max<int64_t>(high, 0));
+  start.value = std::clamp<int64_t>(from_end(start, size).value, 0, std::max<int64_t>(high, 0));
   end.value = std::clamp(from_end(end, size).value, low, std::max(low, high));
   const int64_t span = step > 0 ? end.value - start.value : start.value - end.value;
   if (span <= 0 || size.value == 0) return {start, {0, 0}, step};

@@ -59,7 +59,7 @@ TEST_F(ImportTest, WithoutMappingOnlySmallIntegersAreRead) {
 }
 
 template <class Fill>
-std::string bytes_of(ImportTest&, TensorProto::DataType type, int64_t count, Fill fill) {
+std::string bytes_of(TensorProto::DataType type, int64_t count, Fill fill) {
   ModelProto model = small_model();
   TensorProto& tensor = *model.mutable_graph()->mutable_initializer(0);
   tensor.Clear();
@@ -83,24 +83,22 @@ TEST_F(ImportTest, TypedDataBecomesLittleEndianBytes) {
       for (const int32_t item : values) tensor.add_int32_data(item);
     };
   };
-  EXPECT_EQ(bytes_of(*this, TensorProto::FLOAT, 1, [](TensorProto& t) { t.add_float_data(1.0f); }), "0000803f");
-  EXPECT_EQ(bytes_of(*this, TensorProto::DOUBLE, 1, [](TensorProto& t) { t.add_double_data(1.0); }),
-            "000000000000f03f");
-  EXPECT_EQ(bytes_of(*this, TensorProto::INT64, 1, [](TensorProto& t) { t.add_int64_data(-2); }), "feffffffffffffff");
-  EXPECT_EQ(bytes_of(*this, TensorProto::UINT64, 1, [](TensorProto& t) { t.add_uint64_data(258); }),
-            "0201000000000000");
-  EXPECT_EQ(bytes_of(*this, TensorProto::UINT32, 1, [](TensorProto& t) { t.add_uint64_data(0xffffffff); }), "ffffffff");
-  EXPECT_EQ(bytes_of(*this, TensorProto::INT32, 2, ints({1, -1})), "01000000ffffffff");
-  EXPECT_EQ(bytes_of(*this, TensorProto::INT16, 2, ints({1, -1})), "0100ffff");
-  EXPECT_EQ(bytes_of(*this, TensorProto::UINT16, 1, ints({0xfffe})), "feff");
-  EXPECT_EQ(bytes_of(*this, TensorProto::INT8, 2, ints({-128, 127})), "807f");
-  EXPECT_EQ(bytes_of(*this, TensorProto::UINT8, 2, ints({0, 255})), "00ff");
-  EXPECT_EQ(bytes_of(*this, TensorProto::BOOL, 2, ints({1, 0})), "0100");
-  EXPECT_EQ(bytes_of(*this, TensorProto::FLOAT16, 1, ints({0x3c00})), "003c");
-  EXPECT_EQ(bytes_of(*this, TensorProto::BFLOAT16, 1, ints({0x3f80})), "803f");
-  EXPECT_EQ(bytes_of(*this, TensorProto::INT4, 3, ints({0x21, 0x0f})), "210f");
-  EXPECT_EQ(bytes_of(*this, TensorProto::UINT4, 4, ints({0x21, 0x43})), "2143");
-  EXPECT_EQ(bytes_of(*this, TensorProto::INT32, 0, [](TensorProto&) {}), "");
+  EXPECT_EQ(bytes_of(TensorProto::FLOAT, 1, [](TensorProto& t) { t.add_float_data(1.0f); }), "0000803f");
+  EXPECT_EQ(bytes_of(TensorProto::DOUBLE, 1, [](TensorProto& t) { t.add_double_data(1.0); }), "000000000000f03f");
+  EXPECT_EQ(bytes_of(TensorProto::INT64, 1, [](TensorProto& t) { t.add_int64_data(-2); }), "feffffffffffffff");
+  EXPECT_EQ(bytes_of(TensorProto::UINT64, 1, [](TensorProto& t) { t.add_uint64_data(258); }), "0201000000000000");
+  EXPECT_EQ(bytes_of(TensorProto::UINT32, 1, [](TensorProto& t) { t.add_uint64_data(0xffffffff); }), "ffffffff");
+  EXPECT_EQ(bytes_of(TensorProto::INT32, 2, ints({1, -1})), "01000000ffffffff");
+  EXPECT_EQ(bytes_of(TensorProto::INT16, 2, ints({1, -1})), "0100ffff");
+  EXPECT_EQ(bytes_of(TensorProto::UINT16, 1, ints({0xfffe})), "feff");
+  EXPECT_EQ(bytes_of(TensorProto::INT8, 2, ints({-128, 127})), "807f");
+  EXPECT_EQ(bytes_of(TensorProto::UINT8, 2, ints({0, 255})), "00ff");
+  EXPECT_EQ(bytes_of(TensorProto::BOOL, 2, ints({1, 0})), "0100");
+  EXPECT_EQ(bytes_of(TensorProto::FLOAT16, 1, ints({0x3c00})), "003c");
+  EXPECT_EQ(bytes_of(TensorProto::BFLOAT16, 1, ints({0x3f80})), "803f");
+  EXPECT_EQ(bytes_of(TensorProto::INT4, 3, ints({0x21, 0x0f})), "210f");
+  EXPECT_EQ(bytes_of(TensorProto::UINT4, 4, ints({0x21, 0x43})), "2143");
+  EXPECT_EQ(bytes_of(TensorProto::INT32, 0, [](TensorProto&) {}), "");
 }
 
 TEST_F(ImportTest, AttributesOfAllKinds) {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
-#include <limits>
+#include <utility>
 
 namespace sluice::onnx {
 namespace {

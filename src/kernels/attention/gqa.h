@@ -16,8 +16,8 @@ struct GroupQueryAttentionProblem {
   Tensor key, value;              // (B, S, Nkv*D)
   Tensor key_cache, value_cache;  // (B, Nkv, C, D). Rows [0, past) hold the past; rows [past, past+S) are written;
                                   // later ones are undefined. C must be at least the largest total length
-  Tensor seqlens;               // kI32 (B) or (B, 1): total length minus 1. past = max(0, seqlens + 1 - S)
-  Tensor cos_cache, sin_cache;  // (max, R/2), with do_rotary
+  Tensor seqlens;                 // kI32 (B) or (B, 1): total length minus 1. past = max(0, seqlens + 1 - S)
+  Tensor cos_cache, sin_cache;    // (max, R/2), with do_rotary
   Tensor position_ids;    // optional kI32 (B, S). As in ONNX Runtime a first prompt (past 0, S > 1) counts on from its
                           // very first element, which is every other call's elements too unless tokens form a tree
   Tensor attention_bias;  // optional (1 or B, 1 or Nq, S, T), T >= total length; added after scale and soft cap

@@ -283,11 +283,11 @@ INSTANTIATE_TEST_SUITE_P(Batches, GqaTest, ::testing::ValuesIn(batches()));
 
 TEST(Gqa, RandomCasesMatchTheReference) {
   Random random(99, false);
-  for (uint32_t seed = 0; seed < 24; ++seed) {
+  for (uint32_t seed = 0; seed < 12; ++seed) {
     Case c;
     c.seq = 1 + random.below(random.below(2) ? 70 : 8);
     c.pasts = {random.below(200)};
-    c.head_size = 8u << random.below(4);
+    c.head_size = 8u << random.below(3);
     c.kv_heads = 1 + random.below(3);
     c.group = 1 + random.below(9);
     c.spare = random.below(200);

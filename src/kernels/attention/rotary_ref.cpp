@@ -2,8 +2,6 @@
 
 #include <cstddef>
 
-#include <cstddef>
-
 namespace sluice::kernels {
 
 std::vector<float> RotaryReference::run(const std::vector<float>& x) const {

@@ -13,14 +13,25 @@ fn min_f(a: F, b: F) -> F { return select(select(min(a, b), b, is_nan(b)), a, is
 fn max_f(a: F, b: F) -> F { return select(select(max(a, b), b, is_nan(b)), a, is_nan(a)); }
 
 fn sign_f(x: F) -> F { return select(sign(x), x, is_nan(x)); }
-fn sigmoid_f(x: F) -> F { return F(1.0) / (F(1.0) + exp(-x)); }
+// Some devices' exp makes infinity of NaN.
+fn exp_f(x: F) -> F { return select(exp(x), x, is_nan(x)); }
+
+// WGSL leaves open what a logarithm or root of a negative number is, and a logarithm of 0.
+fn log_f(x: F) -> F {
+  let y = select(log(x), F(-1.0) / abs(x), x == F(0.0));
+  return select(select(y, nan_value(), x < F(0.0)), x, is_nan(x));
+}
+fn sqrt_f(x: F) -> F { return select(select(sqrt(x), nan_value(), x < F(0.0)), x, is_nan(x)); }
+fn rsqrt_f(x: F) -> F { return select(select(inverseSqrt(x), nan_value(), x < F(0.0)), x, is_nan(x)); }
+
+fn sigmoid_f(x: F) -> F { return F(1.0) / (F(1.0) + exp_f(-x)); }
 
 // Some devices compute tanh from exp(2x), which overflows.
 fn tanh_f(x: F) -> F { return select(tanh(clamp(x, F(-15.0), F(15.0))), x, is_nan(x)); }
 
 // max(x, 0) + log(1 + e), e = exp(-|x|): the series where 1 + e would lose e.
 fn softplus_f(x: F) -> F {
-  let e = exp(-abs(x));
+  let e = exp_f(-abs(x));
   return max(x, F(0.0)) + select(log(F(1.0) + e), e - F(0.5) * e * e, e < F(0.001));
 }
 
