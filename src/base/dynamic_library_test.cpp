@@ -11,7 +11,7 @@ namespace {
 
 TEST(DynamicLibrary, MissingFileIsAnErrorThatNamesIt) {
   try {
-    DynamicLibrary("/no/such/library.so");
+    const DynamicLibrary missing("/no/such/library.so");
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("/no/such/library.so"), std::string::npos) << error.what();

@@ -19,7 +19,7 @@ class MappedFileTest : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::filesystem::path write(const std::string& name, const std::string& text) {
-    const std::filesystem::path path = folder_ / name;
+    std::filesystem::path path = folder_ / name;
     std::ofstream(path, std::ios::binary) << text;
     return path;
   }
@@ -28,7 +28,7 @@ class MappedFileTest : public testing::Test {
 };
 
 TEST_F(MappedFileTest, ReadsAllBytesAndOutlivesTheFile) {
-  const std::string text = "weights\0and more" + std::string(10000, 'x');
+  const std::string text = std::string("weights\0and more", 16) + std::string(10000, 'x');
   const std::filesystem::path path = write("some.data", text);
   const auto file = MappedFile::open(path);
 #ifndef _WIN32

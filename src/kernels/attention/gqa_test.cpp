@@ -31,7 +31,7 @@ struct Case {
   uint32_t batch() const { return static_cast<uint32_t>(lengths.empty() ? pasts.size() : lengths.size()); }
 };
 
-void PrintTo(const Case& c, std::ostream* os) {
+void PrintTo(const Case& c, std::ostream* os) {  // NOLINT(readability-identifier-naming): GoogleTest's name
   *os << fmt::format(
       "seq {} pasts [{}] lengths [{}] head {} kv_heads {} group {} spare {} f16 {} packed {} rotary {}{}{} norm {} "
       "bias {}{} sink {} "
@@ -276,6 +276,18 @@ std::vector<Case> batches() {
   return cases;
 }
 
+// So many heads that a split has several tiles; a cache filled to its last row.
+std::vector<Case> crowds() {
+  return {
+      {.pasts = {300}, .head_size = 8, .kv_heads = 150, .group = 1},
+      {.pasts = {500}, .kv_heads = 100, .group = 2, .spare = 0, .sink = true},
+      {.pasts = {700}, .kv_heads = 60, .group = 2, .window = 400},
+      {.seq = 40, .pasts = {200}, .kv_heads = 5, .group = 3, .spare = 0},
+      {.seq = 3, .pasts = {5}, .spare = 0, .rotary = 16},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(Crowds, GqaTest, ::testing::ValuesIn(crowds()));
 INSTANTIATE_TEST_SUITE_P(Lengths, GqaTest, ::testing::ValuesIn(lengths()));
 INSTANTIATE_TEST_SUITE_P(Shapes, GqaTest, ::testing::ValuesIn(shapes()));
 INSTANTIATE_TEST_SUITE_P(Options, GqaTest, ::testing::ValuesIn(options()));

@@ -21,7 +21,7 @@ struct Case {
   Storage storage;
 };
 
-void PrintTo(const Case& c, std::ostream* os) {
+void PrintTo(const Case& c, std::ostream* os) {  // NOLINT(readability-identifier-naming): GoogleTest's name
   *os << fmt::format("batch {} seq {} heads {} head {} rotary {} head_major {} interleaved {} ids {} f16 {}", c.batch,
                      c.seq, c.heads, c.head_size, c.rotary, c.head_major, c.interleaved, static_cast<int>(c.ids),
                      c.storage == Storage::kF16);

@@ -22,7 +22,7 @@ struct Case {
   Storage storage;
 };
 
-void PrintTo(const Case& c, std::ostream* os) {
+void PrintTo(const Case& c, std::ostream* os) {  // NOLINT(readability-identifier-naming): GoogleTest's name
   *os << fmt::format("batch {} channels {} seq {} width {} state {} bias {} silu {} active {} f16 {}", c.batch,
                      c.channels, c.seq, c.width, static_cast<int>(c.state), c.bias, c.silu, c.active,
                      c.storage == Storage::kF16);

@@ -21,7 +21,7 @@ struct Case {
   Storage x = Storage::kF32, weight = Storage::kF32;
 };
 
-void PrintTo(const Case& c, std::ostream* os) {
+void PrintTo(const Case& c, std::ostream* os) {  // NOLINT(readability-identifier-naming): GoogleTest's name
   *os << fmt::format(
       "batch {} seq {} cols {} centred {} skip {} bias {} beta {} sum {} skip_dims {} x f16 {} weight f16 {}", c.batch,
       c.seq, c.cols, c.centred, c.skip, c.bias, c.beta, c.sum, c.skip_dims, c.x == Storage::kF16,
