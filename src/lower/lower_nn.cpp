@@ -252,6 +252,7 @@ void lower_group_query_attention(Lowering& l, const Node& node) {
   refuse_input(node, 13, "v_scale");
   refuse_attribute(node, "kv_cache_bit_width", 0);
   refuse_attribute(node, "qk_output", 0);
+  if (node.output(3) != graph::kNoValue) fail("lower", "output 3 (output_qk) is not supported");
   refuse_attribute(node, "causal", 1);
   for (const char* name : {"k_quant_type", "v_quant_type"}) {
     if (const std::string type = node.s(name, "NONE"); type != "NONE")
@@ -304,6 +305,8 @@ void lower_rotary_embedding(Lowering& l, const Node& node) {
 void lower_causal_conv(Lowering& l, const Node& node) {
   refuse_attribute(node, "ndim", 1);
   refuse_attribute(node, "state_window", 0);
+  refuse_attribute(node, "dilation", 1);
+  refuse_attribute(node, "channels_last", 0);
   const std::string activation = node.s("activation", "none");
   if (activation != "none" && activation != "silu" && activation != "swish")
     fail("lower", "activation \"{}\" is not supported", activation);

@@ -1,5 +1,5 @@
-// q -> rope(norm(q)) -> rotated; k -> rope(norm(k)) -> row past + s of the key cache; v -> row past + s of the value cache.
-// LANES threads share one head of one token; the heads of a token are numbered q, then k, then v, as far as they are bound.
+// q -> rope(norm(q)) -> rotated; k -> rope(norm(k)) -> row past + s of the key cache; v -> that row of the value cache.
+// LANES threads share one head of one token; the heads of a token are numbered q, then k, then v, as far as bound.
 #include "kernels/common/flat_id.wgsl"
 
 const WG = 128u;

@@ -1,4 +1,5 @@
-// out[row] = sum_i exp(m_i - m) sums_i / (sum_i exp(m_i - m) l_i + exp(sink - m)) over the splits i; one workgroup a row.
+// out[row] = sum_i exp(m_i - m) sums_i / (sum_i exp(m_i - m) l_i + exp(sink - m)) over the splits i.
+// One workgroup a row.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/attention/gqa_common.wgsl"
 

@@ -1,5 +1,5 @@
-// out = softmax(scale q.k) v for few rows: one workgroup takes ROWS rows of one KV head over one split of the keys, KEYS at a time.
-// Flash-decoding (Dao et al., 2023): the rows of a group share every key and value that is read; splits meet in gqa_combine.
+// out = softmax(scale q.k) v for few rows: a workgroup takes ROWS rows of one KV head over one split of the keys, KEYS
+// at a time. Flash-decoding (Dao et al., 2023): the rows share all keys and values read; splits meet in gqa_combine.
 // Scores: LANES threads a key, then summed in workgroup memory. Values: COLS threads a value, SUBSETS values at once.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/attention/gqa_common.wgsl"
@@ -27,7 +27,7 @@ var<workgroup> row_keys: array<vec2<i32>, ROWS>;         // the keys [x, y) that
 var<workgroup> partial: array<f32, WG * max(ROWS, 4u)>;
 var<workgroup> weights: array<f32, ROWS * KEYS>;         // scores, then exp(score - max)
 var<workgroup> part_max: array<f32, ROWS * MAX_PARTS>;
-var<workgroup> row_max: array<f32, 2u * ROWS>;           // of the tiles before, and with this one; the halves take turns
+var<workgroup> row_max: array<f32, 2u * ROWS>;           // before a tile and with it; the halves take turns
 var<workgroup> row_scale: array<f32, ROWS>;              // exp(old max - new max)
 var<workgroup> row_sum: array<f32, ROWS>;
 
@@ -109,6 +109,67 @@ struct Place {
   split: u32,
 }
 
+alias Sums = array<vec4<f32>, ROWS>;
+alias Weights = array<f32, ROWS>;
+
+// Partial q.k of this thread's key and lane with every row.
+fn multiply_keys(k: array<vec4<T>, STEPS>, thread: u32) {
+  var keys = k;   // WGSL indexes only variables by a variable
+  let lane = thread % LANES;
+  for (var r = 0u; r < ROWS; r++) {
+    var sum = 0.0;
+    for (var i = 0u; i < STEPS; i++) { sum += dot(q_rows[r * COLS + i * LANES + lane], vec4<f32>(keys[i])); }
+    partial[r * WG + thread] = sum;
+  }
+}
+
+// acc = acc * rescale + weights * values of this thread's subset of the tile's keys; sum likewise without the values.
+fn add_values(v: array<vec4<T>, PER_SUBSET>, thread: u32, acc: ptr<function, Sums>, sum: ptr<function, Weights>) {
+  var values = v;
+  for (var r = 0u; r < ROWS; r++) {
+    (*acc)[r] *= row_scale[r];
+    (*sum)[r] *= row_scale[r];
+  }
+  for (var i = 0u; i < PER_SUBSET; i++) {
+    let key = thread / COLS + i * SUBSETS;
+    if (key >= KEYS) { break; }
+    let value = vec4<f32>(values[i]);
+    for (var r = 0u; r < ROWS; r++) {
+      let w = weights[r * KEYS + key];
+      (*acc)[r] += w * value;
+      (*sum)[r] += w;
+    }
+  }
+}
+
+// Adds up the subsets' weights.
+fn reduce_sums(sum: Weights, thread: u32) {
+  var values = sum;
+  for (var r = 0u; r < ROWS; r++) { partial[r * WG + thread] = values[r]; }
+  workgroupBarrier();
+  if (thread < ROWS) {
+    var total = 0.0;
+    for (var i = 0u; i < SUBSETS; i++) { total += partial[thread * WG + i * COLS]; }
+    row_sum[thread] = total;
+  }
+  workgroupBarrier();
+}
+
+// Adds up one row of the subsets' values: element `thread` of the head, for threads below D.
+fn reduce_values(value: vec4<f32>, thread: u32) -> f32 {
+  workgroupBarrier();
+  partial[thread] = value.x;
+  partial[WG + thread] = value.y;
+  partial[2u * WG + thread] = value.z;
+  partial[3u * WG + thread] = value.w;
+  workgroupBarrier();
+  var total = 0.0;
+  if (thread < D) {
+    for (var i = 0u; i < SUBSETS; i++) { total += partial[thread % 4u * WG + i * COLS + thread / 4u]; }
+  }
+  return total;
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
@@ -123,72 +184,37 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
 #if SPLIT
   if (begin >= end) { return; }
 #endif
-  let first_row = place.block * ROWS;
-  load_rows(place.b, place.kv_head, first_row, thread);
+  load_rows(place.b, place.kv_head, place.block * ROWS, thread);
   workgroupBarrier();
 
   let cache = head * params.capacity * COLS;
-  let key = thread / LANES;
-  let lane = thread % LANES;
-  let subset = thread / COLS;
-  let col = thread % COLS;
-  var acc: array<vec4<f32>, ROWS>;
-  var sum: array<f32, ROWS>;
+  var acc: Sums;
+  var sum: Weights;
   var turn = 0u;
   for (var first = begin; first < end; first += i32(KEYS)) {
-    // All of the tile's loads are issued before any is used. Keys beyond the end repeat the last: beyond it memory is undefined.
+    // All loads of a tile are issued before any is used. Beyond the end memory is undefined: the last key is repeated.
     var k: array<vec4<T>, STEPS>;
-    let k_at = cache + u32(min(first + i32(key), end - 1)) * COLS + lane;
+    let k_at = cache + u32(min(first + i32(thread / LANES), end - 1)) * COLS + thread % LANES;
     for (var i = 0u; i < STEPS; i++) { k[i] = key_cache[k_at + i * LANES]; }
     var v: array<vec4<T>, PER_SUBSET>;
     for (var i = 0u; i < PER_SUBSET; i++) {
-      v[i] = value_cache[cache + u32(min(first + i32(subset + i * SUBSETS), end - 1)) * COLS + col];
+      let key = min(first + i32(thread / COLS + i * SUBSETS), end - 1);
+      v[i] = value_cache[cache + u32(key) * COLS + thread % COLS];
     }
-    for (var r = 0u; r < ROWS; r++) {
-      var dot_sum = 0.0;
-      for (var i = 0u; i < STEPS; i++) { dot_sum += dot(q_rows[r * COLS + i * LANES + lane], vec4<f32>(k[i])); }
-      partial[r * WG + thread] = dot_sum;
-    }
+    multiply_keys(k, thread);
     workgroupBarrier();
-    reduce_scores(place.b, place.kv_head, first_row, first, end, thread);
+    reduce_scores(place.b, place.kv_head, place.block * ROWS, first, end, thread);
     workgroupBarrier();
     reduce_max(thread);
     workgroupBarrier();
     exponentiate(turn, thread);
     turn = 1u - turn;
     workgroupBarrier();
-    for (var r = 0u; r < ROWS; r++) {
-      acc[r] *= row_scale[r];
-      sum[r] *= row_scale[r];
-    }
-    for (var i = 0u; i < PER_SUBSET; i++) {
-      let at = subset + i * SUBSETS;
-      if (at >= KEYS) { break; }
-      let value = vec4<f32>(v[i]);
-      for (var r = 0u; r < ROWS; r++) {
-        let w = weights[r * KEYS + at];
-        acc[r] += w * value;
-        sum[r] += w;
-      }
-    }
+    add_values(v, thread, &acc, &sum);
   }
-
-  // Add the subsets up.
-  for (var r = 0u; r < ROWS; r++) { partial[r * WG + thread] = sum[r]; }
-  workgroupBarrier();
-  if (thread < ROWS) {
-    var total = 0.0;
-    for (var i = 0u; i < SUBSETS; i++) { total += partial[thread * WG + i * COLS]; }
-    row_sum[thread] = total;
-  }
+  reduce_sums(sum, thread);
   for (var r = 0u; r < ROWS; r++) {
-    workgroupBarrier();
-    for (var c = 0u; c < 4u; c++) { partial[c * WG + thread] = acc[r][c]; }
-    workgroupBarrier();
-    if (thread < D) {
-      var total = 0.0;
-      for (var i = 0u; i < SUBSETS; i++) { total += partial[thread % 4u * WG + i * COLS + thread / 4u]; }
-      store_row(place, r, thread, row_max[turn * ROWS + r], total);
-    }
+    let value = reduce_values(acc[r], thread);
+    if (thread < D) { store_row(place, r, thread, row_max[turn * ROWS + r], value); }
   }
 }

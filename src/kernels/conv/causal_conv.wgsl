@@ -1,11 +1,8 @@
 // y[b,c,t] = act(bias[c] + sum_k w[c,k] z[b,c,t+k]), z = past then x; present = the last K-1 columns of z.
-// STEP_OUTPUT: one thread an output. STEP_STATE: one thread a channel, which keeps its state in registers so that present may be
-// past. STEP_BOTH: the same thread does both, for one new column.
+// STEP 0: y, one thread an output. STEP 1: present, one thread a channel, which holds the state in registers because
+// present may be past. STEP 2: the same thread does both, for one new column.
 #include "kernels/common/flat_id.wgsl"
 
-const STEP_OUTPUT = 0u;
-const STEP_STATE = 1u;
-const STEP_BOTH = 2u;
 const TAIL = max(K, 2u) - 1u;   // columns carried; WGSL has no empty arrays
 
 struct Params {

@@ -36,8 +36,9 @@ fn softplus_f(x: F) -> F {
   return select(y, x, is_nan(x));
 }
 
-// sin(x + quarters * pi / 2), as in Cephes' sinf: pi / 2 in three parts taken off, then polynomials on [-pi / 4, pi / 4]. The
-// builtin is only good to 2^-11, which is too little for rotary tables. Error below 1e-6 up to 8,192 and 1e-5 up to 100,000.
+// sin(x + quarters * pi / 2), as in Cephes' sinf: pi / 2 in three parts taken off, then polynomials on [-pi / 4, pi /
+// 4]. The builtin is only good to 2^-11, which is too little for rotary tables. Error below 1e-6 up to 8,192 and 1e-5
+// up to 100,000.
 fn sine(x: F, quarters: I) -> F {
   let k = round(x * F(0.6366197723675814));
   let r = ((x - k * F(1.5703125)) - k * F(0.00048375129699707031)) - k * F(7.5497899548918821e-8);
@@ -120,8 +121,8 @@ fn pow_i(a: I, b: I) -> I {
   return select(result, select(I(0), result, abs(a) == I(1)), b < I(0));
 }
 
-// The remainder with the dividend's sign. SPIR-V leaves that of negative operands open, and drivers use it: hence from the
-// quotient.
+// The remainder with the dividend's sign. SPIR-V leaves that of negative operands open, and drivers use it: hence from
+// the quotient.
 fn rem_i(a: I, b: I) -> I { return select(a - (a / b) * b, I(0), b == I(0)); }
 
 // The remainder with the divisor's sign.

@@ -6,13 +6,18 @@
 #include <limits>
 #include <random>
 
-#include "kernels/common/runner.h"
 #include "kernels/common/strides.h"
 #include "kernels/elementwise/element_rules.h"
 #include "kernels/elementwise/elementwise_ref.h"
+#include "kernels/elementwise/test_values.h"
 
 namespace sluice::kernels {
 namespace {
+
+using test::download;
+using test::expect_close;
+using test::has_f16;
+using test::upload;
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -27,8 +32,6 @@ struct Case {
   bool special = false;  // NaN, infinities and signed zeros among the values
   std::string text;
 };
-
-bool has_f16() { return test_device().caps().f16; }
 
 std::vector<double> random_values(std::mt19937& random, Storage storage, uint64_t count, bool special) {
   const float odd[] = {kNan, kInf, -kInf, 0.0f, -0.0f, 1.0f, -1.0f, 100.0f, -100.0f, 0.5f, 2.0f};
@@ -47,34 +50,6 @@ std::vector<double> random_values(std::mt19937& random, Storage storage, uint64_
     }
   }
   return values;
-}
-
-Tensor upload(Runner& runner, Storage storage, const std::vector<uint32_t>& shape, const std::vector<double>& values) {
-  if (element_type(storage) == ElementType::kFloat) {
-    return runner.upload(storage, shape, std::vector<float>(values.begin(), values.end()));
-  }
-  Tensor tensor = runner.upload(shape, std::vector<int32_t>(values.begin(), values.end()));
-  tensor.storage = storage;
-  return tensor;
-}
-
-std::vector<double> download(Runner& runner, const Tensor& tensor) {
-  if (element_type(tensor.storage) == ElementType::kFloat) {
-    const auto values = runner.read_floats(tensor);
-    return {values.begin(), values.end()};
-  }
-  const auto values = runner.read_ints(tensor);
-  return {values.begin(), values.end()};
-}
-
-void expect_close(double actual, double expected, double tolerance, const std::string& text) {
-  if (std::isnan(expected)) {
-    EXPECT_TRUE(std::isnan(actual)) << text << " got " << actual;
-  } else if (std::isinf(expected) || tolerance == 0) {
-    EXPECT_EQ(actual, expected) << text;
-  } else {
-    EXPECT_NEAR(actual, expected, tolerance * std::max(1.0, std::fabs(expected))) << text;
-  }
 }
 
 void check(const Case& c, uint32_t seed) {
@@ -286,132 +261,6 @@ TEST(Elementwise, RandomPrograms) {
     check(c, seed);
     if (HasFailure()) return;
   }
-}
-
-TEST(Elementwise, RoundsHalfToEvenAndKeepsNan) {
-  Runner runner(test_device());
-  const Tensor x = runner.upload(Storage::kF32, {8}, {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, kNan, kInf, 3.0f});
-  const Tensor y = runner.allocate(Storage::kF32, {8});
-  plan_unary(ElementOp::kRound, x, y, runner.recorder());
-  runner.run();
-  const std::vector<float> expected = {0, 2, 2, -0.0f, -2, kNan, kInf, 3};
-  const auto actual = runner.read_floats(y);
-  for (size_t i = 0; i < expected.size(); ++i) expect_close(actual[i], expected[i], 0, "element " + std::to_string(i));
-}
-
-// Angles of rotary tables: positions times frequencies.
-TEST(Elementwise, SineOfLargeAngles) {
-  std::mt19937 random(11);
-  std::vector<float> angles(4000);
-  for (size_t i = 0; i < angles.size(); ++i) {
-    angles[i] = std::uniform_real_distribution<float>(-1, 1)(random) * (i % 2 ? 8192.0f : 100000.0f);
-  }
-  for (const ElementOp op : {ElementOp::kSin, ElementOp::kCos}) {
-    Runner runner(test_device());
-    const Tensor y = runner.allocate(Storage::kF32, {4000});
-    plan_unary(op, runner.upload(Storage::kF32, {4000}, angles), y, runner.recorder());
-    runner.run();
-    const auto actual = runner.read_floats(y);
-    for (size_t i = 0; i < angles.size(); ++i) {
-      const double angle = angles[i];
-      const double expected = op == ElementOp::kSin ? std::sin(angle) : std::cos(angle);
-      ASSERT_NEAR(actual[i], expected, std::fabs(angle) <= 8192 ? 1e-6 : 1e-5) << name(op) << " of " << angle;
-    }
-  }
-}
-
-TEST(Elementwise, PowAsInC) {
-  const std::vector<float> a = {2, -8, -2, 0, 0, -0.0f, kInf, -kInf, -kInf, kNan, 1, -1, -1, 0.5f, -2, 0, -3};
-  const std::vector<float> b = {.5f, 1 / 3.f, 3, -1, 0, -3, -1, 3, 2, 0, kNan, kInf, 2e9f, -kInf, -3, 5, 2};
-  Runner runner(test_device());
-  const auto count = static_cast<uint32_t>(a.size());
-  const Tensor y = runner.allocate(Storage::kF32, {count});
-  plan_binary(ElementOp::kPow, runner.upload(Storage::kF32, {count}, a), runner.upload(Storage::kF32, {count}, b), y,
-              runner.recorder());
-  runner.run();
-  const auto actual = runner.read_floats(y);
-  for (size_t i = 0; i < a.size(); ++i) {
-    expect_close(actual[i], std::pow(a[i], b[i]), 1e-5, fmt::format("pow({}, {})", a[i], b[i]));
-  }
-}
-
-TEST(Elementwise, ClipTakesTensorsConstantsAndNeither) {
-  const std::vector<float> values = {-3, -1, 0, 2, 5, kNan, kInf, -kInf};
-  for (int mode = 0; mode < 4; ++mode) {
-    Runner runner(test_device());
-    ClipProblem problem{runner.upload(Storage::kF32, {8}, values),
-                        {},
-                        {},
-                        runner.allocate(Storage::kF32, {8}),
-                        (mode & 1) != 0,
-                        (mode & 2) != 0,
-                        -2,
-                        3};
-    if (mode & 1) problem.min = runner.upload(Storage::kF32, {1}, {-1.5f});
-    plan_clip(problem, runner.recorder());
-    runner.run();
-    const auto actual = runner.read_floats(problem.y);
-    for (size_t i = 0; i < values.size(); ++i) {
-      float expected = values[i];
-      if (mode & 1) expected = expected < -1.5f ? -1.5f : expected;
-      if (mode & 2) expected = expected > 3 ? 3 : expected;
-      expect_close(actual[i], expected, 0, fmt::format("mode {} of {}", mode, values[i]));
-    }
-  }
-}
-
-TEST(Elementwise, ClipOfInts) {
-  Runner runner(test_device());
-  ClipProblem problem{runner.upload({3}, {-2147483647, 7, 2147483647}), {}, {}, runner.allocate(Storage::kI32, {3})};
-  problem.has_max = true;
-  problem.max_value = 100;
-  plan_clip(problem, runner.recorder());
-  runner.run();
-  EXPECT_EQ(runner.read_ints(problem.y), (std::vector<int32_t>{-2147483647, 7, 100}));
-}
-
-TEST(Elementwise, CastsBetweenAllStorages) {
-  const Storage all[] = {Storage::kF32, Storage::kF16, Storage::kI32, Storage::kU32};
-  for (const Storage from : all) {
-    for (const Storage to : all) {
-      if ((from == Storage::kF16 || to == Storage::kF16) && !has_f16()) continue;
-      Runner runner(test_device());
-      std::vector<double> values = {0, 1, 1, 0, 1, 0, 0, 1};
-      if (from == Storage::kI32) values = {0, 1, -1, 100, -7, 2, 0, 3};
-      if (element_type(from) == ElementType::kFloat) values = {0, 1.9, -1.9, 100.5, -0.5, 2.5, -0.0, 0.25};
-      const Tensor x = upload(runner, from, {8}, values);
-      const Tensor y = runner.allocate(to, {8});
-      plan_cast(x, y, runner.recorder());
-      runner.run();
-      const auto actual = download(runner, y);
-      for (size_t i = 0; i < values.size(); ++i) {
-        double expected = values[i];
-        if (to == Storage::kI32) expected = std::trunc(expected);
-        if (to == Storage::kU32) expected = expected != 0;
-        expect_close(actual[i], expected, 1e-3, fmt::format("cast {} of {}", static_cast<int>(to), values[i]));
-      }
-    }
-  }
-}
-
-TEST(Elementwise, VariadicAndQuickGelu) {
-  Runner runner(test_device());
-  const Tensor a = runner.upload(Storage::kF32, {3}, {1, kNan, -4});
-  const Tensor b = runner.upload(Storage::kF32, {1}, {2});
-  const Tensor c = runner.upload(Storage::kF32, {3}, {3, 3, -9});
-  const Tensor most = runner.allocate(Storage::kF32, {3}), sum = runner.allocate(Storage::kF32, {3});
-  const Tensor one = runner.allocate(Storage::kF32, {3}), quick = runner.allocate(Storage::kF32, {3});
-  plan_variadic(ElementOp::kMax, {a, b, c}, most, runner.recorder());
-  plan_variadic(ElementOp::kAdd, {c, b, c}, sum, runner.recorder());
-  plan_variadic(ElementOp::kMin, {c}, one, runner.recorder());
-  plan_quick_gelu(c, quick, 1.702f, runner.recorder());
-  runner.run();
-  EXPECT_EQ(runner.read_floats(most)[0], 3);
-  EXPECT_TRUE(std::isnan(runner.read_floats(most)[1]));
-  EXPECT_EQ(runner.read_floats(most)[2], 2);
-  EXPECT_EQ(runner.read_floats(sum), (std::vector<float>{8, 8, -16}));
-  EXPECT_EQ(runner.read_floats(one), (std::vector<float>{3, 3, -9}));
-  EXPECT_NEAR(runner.read_floats(quick)[0], 3 / (1 + std::exp(-1.702 * 3)), 1e-6);
 }
 
 TEST(Elementwise, EmptyRecordsNothing) {

@@ -1,4 +1,4 @@
-// v = x (+ skip (+ bias)); y = (v - mean) / sqrt(mean((v - mean)^2) + eps) * weight (+ beta), with mean = 0 unless CENTRED.
+// v = x (+ skip (+ bias)); y = (v - mean) / sqrt(mean((v - mean)^2) + eps) * weight (+ beta); mean = 0 unless CENTRED.
 // THREADS threads share a row, ROWS rows a workgroup.
 #include "kernels/common/flat_id.wgsl"
 

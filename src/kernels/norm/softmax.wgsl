@@ -1,4 +1,4 @@
-// y = exp(x - max) / sum(exp(x - max)), or x - max - log(sum(...)), along an axis whose elements lie params.inner apart.
+// y = exp(x - max) / sum(exp(x - max)), or x - max - log(sum(...)), along an axis whose elements lie inner apart.
 // THREADS threads share a row, ROWS rows a workgroup. Maximum and sum are found in one pass.
 #include "kernels/common/flat_id.wgsl"
 

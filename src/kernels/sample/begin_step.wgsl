@@ -1,5 +1,5 @@
-// target_k[i] = past_length + offset_k (+ i for kind 1), or active for kind 2; one workgroup writes all targets. Those beyond TARGETS are
-// declared but unused, which leaves a binding to params.
+// target_k[i] = past_length + offset_k (+ i for kind 1), or active for kind 2; one workgroup writes all targets. Those
+// beyond TARGETS are declared but unused, which leaves a binding to params.
 struct Params {
   counts: array<vec4<u32>, 2>,
   offsets: array<vec4<i32>, 2>,

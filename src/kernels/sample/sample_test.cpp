@@ -12,20 +12,15 @@
 #include "kernels/common/runner.h"
 #include "kernels/sample/sample_ref.h"
 #include "kernels/sample/state.h"
+#include "kernels/sample/test_words.h"
 
 namespace sluice::kernels {
 namespace {
 
+using test::upload_words;
+
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-Tensor upload_words(Runner& runner, const void* data, uint32_t words) {
-  std::vector<int32_t> values(words);
-  std::memcpy(values.data(), data, words * 4u);
-  Tensor tensor = runner.upload({words}, values);
-  tensor.storage = Storage::kU32;
-  return tensor;
-}
 
 // A generation on the device: its buffers, and steps over given logits.
 class Generation {
@@ -367,22 +362,6 @@ TEST(Sample, AGenerationLikeTheReference) {
   EXPECT_EQ(generation.history(), history);
 }
 
-TEST(Sample, PromptIsNotedOnce) {
-  Runner runner(test_device());
-  std::vector<uint32_t> history = {0, 3, 0, 0, 1};
-  const Tensor noted = upload_words(runner, history.data(), 5), idle = upload_words(runner, history.data(), 5);
-  const Tensor ids = runner.upload({6}, {1, 1, 3, 5, -1, 3});
-  const DecodeState stopped{0, 0, 0, 0}, running;
-  plan_note_prompt({ids, noted, {}}, runner.recorder());
-  plan_note_prompt({ids, idle, upload_words(runner, &stopped, kDecodeStateWords)}, runner.recorder());
-  plan_note_prompt({runner.upload({1}, {0}), noted, upload_words(runner, &running, kDecodeStateWords)},
-                   runner.recorder());
-  runner.run();
-  const auto bit = static_cast<int32_t>(0x80000000u);
-  EXPECT_EQ(runner.read_ints(noted), (std::vector<int32_t>{bit, bit | 3, 0, bit, 1}));
-  EXPECT_EQ(runner.read_ints(idle), (std::vector<int32_t>{0, 3, 0, 0, 1}));
-}
-
 TEST(Sample, Refusals) {
   const gpu::Caps caps;
   const SampleProblem good{{1, Storage::kF32, {2, 8}}, {2, Storage::kU32, {kSampleSettingsWords}},
@@ -409,48 +388,6 @@ TEST(Sample, Refusals) {
   bad = good;
   bad.logits.shape = {1, (1u << 22) + 1};
   refuse(bad, "a vocabulary of 1 to 4194304");
-}
-
-TEST(State, BeginWritesWhatFollowsFromTheLength) {
-  const DecodeState state{100, 5, 1, 0};
-  for (const uint32_t count : {1u, 3u, 7u, 9u}) {
-    Runner runner(test_device());
-    BeginStepProblem problem{upload_words(runner, &state, kDecodeStateWords), {}};
-    std::vector<std::vector<int32_t>> expected;
-    for (uint32_t k = 0; k < count; ++k) {
-      const uint32_t size = 1 + k * 40;
-      const bool iota = k % 2;
-      const auto offset = static_cast<int32_t>(k) - 2;
-      problem.targets.push_back(
-          {runner.allocate(Storage::kI32, {size}), offset, iota ? StepTarget::Kind::kIota : StepTarget::Kind::kScalar});
-      expected.emplace_back(size, 100 + offset);
-      if (iota) std::iota(expected.back().begin(), expected.back().end(), 100 + offset);
-    }
-    plan_begin_step(problem, runner.recorder());
-    EXPECT_EQ(runner.recorder().dispatches().size(), count > 7 ? 2u : 1u);
-    runner.run();
-    for (uint32_t k = 0; k < count; ++k) EXPECT_EQ(runner.read_ints(problem.targets[k].target), expected[k]) << k;
-  }
-}
-
-TEST(State, EndMovesTheLengthOnlyWhileActive) {
-  for (const uint32_t active : {0u, 1u}) {
-    Runner runner(test_device());
-    const DecodeState state{100, 5, active, 0};
-    const Tensor tensor = upload_words(runner, &state, kDecodeStateWords);
-    plan_end_step({tensor, 7}, runner.recorder());
-    runner.run();
-    EXPECT_EQ(runner.read_ints(tensor), (std::vector<int32_t>{active ? 107 : 100, 5, static_cast<int32_t>(active), 0}));
-  }
-}
-
-TEST(State, Refusals) {
-  const gpu::Caps caps;
-  Recorder recorder(caps);
-  const Tensor state{1, Storage::kU32, {4}}, target{2, Storage::kI32, {1}};
-  EXPECT_THROW(plan_begin_step({state, {{target, 0}, {target, 1}}}, recorder), Error);
-  EXPECT_THROW(plan_begin_step({state, {{{3, Storage::kF32, {1}}, 0}}}, recorder), Error);
-  EXPECT_THROW(plan_end_step({target, 1}, recorder), Error);
 }
 
 }  // namespace
