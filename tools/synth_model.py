@@ -6,8 +6,8 @@
     tools/synth_model.py gpt-oss-20b OUT --set vocab=4096    another size of anything
 
 OUT then holds model.onnx, model.onnx.data and genai_config.json, but no tokenizer: give token ids (`sluice run OUT --prompt-ids 1,2,3`).
-The text means nothing. The graphs are those of onnxruntime-genai 0.18's builder (`-p int4 -e webgpu`); synth/models.py and
-synth/afmoe.py say where that builder has no such model. Needs numpy and onnx.
+The text means nothing. The graphs are those of onnxruntime-genai 0.18's builder (`-p int4 -e webgpu`); synth/models.py says where that
+builder has no such model, and AfMoE's graph is export_afmoe.py's. Needs numpy and onnx.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from synth.afmoe import Afmoe
 from synth.config import write_genai_config
-from synth.data import DataFile
+from synth.data import RandomFile
 from synth.decoder import Decoder
 from synth.graph import Graph
 from synth.models import GptOss, Lfm2Moe, Qwen3Moe
@@ -62,11 +62,12 @@ def parse() -> tuple[argparse.Namespace, Spec]:
     parser.add_argument("--layers", type=int, help="only the first layers")
     parser.add_argument("--block-size", type=int, choices=(32, 64, 128), help="weights that share a scale (default 32)")
     parser.add_argument("--context", type=int, help="longest sequence (default: the published one)")
+    parser.add_argument("--io-dtype", choices=("float16", "float32"), help="of activations, caches and scales (default float16)")
     parser.add_argument("--seed", type=int, default=1, help="of the random weights (default %(default)s)")
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="NUMBER=VALUE", dest="settings",
                         help=f"change another number of the model: {', '.join(NUMBERS)}")
     options = parser.parse_args()
-    changes = {name: getattr(options, name) for name in ("layers", "block_size", "context") if getattr(options, name) is not None}
+    changes = {name: getattr(options, name) for name in ("layers", "block_size", "context", "io_dtype") if getattr(options, name) is not None}
     spec = replace(SPECS[options.name], **{**changes, **dict(options.settings)})
     if wrong := problem(spec, SPECS[options.name]):
         parser.error(wrong)
@@ -77,10 +78,10 @@ def main() -> None:
     options, spec = parse()
     options.out.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    with DataFile(options.out / "model.onnx.data", options.seed) as data:
+    with RandomFile(options.out / "model.onnx.data", options.seed) as data:
         graph = Graph(data)
         DECODERS[spec.kind](graph, spec).build()
-    graph.save(options.out / "model.onnx")
+    graph.save(options.out / "model.onnx", "sluice synth_model")
     write_genai_config(spec, options.out)
     size = (options.out / "model.onnx.data").stat().st_size
     print(f"{options.out}: {options.name}, {spec.layers} layers, {size / 1e9:.2f} GB in {time.monotonic() - start:.1f} s")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the tiny random models of this folder and exports them with onnxruntime-genai's builder.
+"""Makes the tiny random models of this folder and exports them with onnxruntime-genai's builder, AfMoE's with tools/export_afmoe.py.
 
 The three folders gptoss-webgpu, lfm2moe-webgpu and qwen3-webgpu came from elsewhere and are not made here; the others are the
 same exporter's output for other architectures, targets, precisions and sizes. Weights are random with a fixed seed, so the text
@@ -21,6 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 TOKENIZER = HERE / "qwen3-webgpu"
 ONNX_FILE = "model.onnx"
 
@@ -47,11 +48,17 @@ GRANITE = dict(
     mamba_n_heads=8, mamba_d_state=16,
 )
 
+AFMOE = dict(
+    TINY, num_hidden_layers=4, global_attn_every_n_layers=3, num_dense_layers=1, num_experts=8, num_experts_per_tok=4, moe_intermediate_size=32, num_shared_experts=1,
+    route_scale=2.826, sliding_window=32, mup_enabled=True,
+)
+
 ARCHITECTURES = {
     "gptoss": ("GptOssConfig", "GptOssForCausalLM", GPTOSS),
     "lfm2moe": ("Lfm2MoeConfig", "Lfm2MoeForCausalLM", LFM2MOE),
     "qwen3": ("Qwen3Config", "Qwen3ForCausalLM", TINY),
     "granite": ("GraniteMoeHybridConfig", "GraniteMoeHybridForCausalLM", GRANITE),
+    "afmoe": ("AfmoeConfig", "AfmoeForCausalLM", AFMOE),
     "mistral": ("MistralConfig", "MistralForCausalLM", dict(TINY, sliding_window=32, layer_types=["sliding_attention"] * 2)),
 }
 
@@ -81,6 +88,19 @@ MODELS = {
     "mistral-cpu": (dict(hidden_size=48, num_attention_heads=3, num_key_value_heads=1), "int4", "cpu", []),
 }
 
+# name: (changes of its configuration, type of the checkpoint, options of tools/export_afmoe.py)
+AFMOE_MODELS = {
+    "afmoe-int4": ({}, "float32", ["--io-dtype", "float32", "--int4-values", "2"]),
+    "afmoe-float": (
+        dict(SMALL, num_hidden_layers=4, num_dense_layers=2, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=16,
+             num_shared_experts=2, route_scale=1.5, mup_enabled=False,
+             layer_types=["full_attention", "sliding_attention", "sliding_attention", "full_attention"]),
+        "float32", ["--precision", "f32"]),
+    "afmoe-webgpu": (
+        dict(num_hidden_layers=3, num_dense_layers=0, num_experts=5, num_experts_per_tok=1, moe_intermediate_size=64,
+             global_attn_every_n_layers=2, tie_word_embeddings=True), "bfloat16", ["--block-size", "64", "--int4-values", "2"]),
+}
+
 
 def make_hugging_face(name, folder):
     import torch
@@ -88,14 +108,16 @@ def make_hugging_face(name, folder):
 
     config_class, model_class, options = ARCHITECTURES[name.split("-")[0]]
     torch.manual_seed(sum(name.encode()))
-    config = getattr(transformers, config_class)(**{**options, **MODELS[name][0]})
+    config = getattr(transformers, config_class)(**{**options, **(MODELS.get(name) or AFMOE_MODELS[name])[0]})
     model = getattr(transformers, model_class)(config).eval()
     with torch.no_grad():
         for key, value in [*model.named_parameters(), *model.named_buffers()]:
             if "norm" in key and value.ndim == 1:
                 value.copy_(1 + 0.2 * torch.randn_like(value))
-            elif key.endswith(("expert_bias", "bias", "sinks")):
+            elif key.endswith(("expert_bias", "bias", "sinks", "router.gate.weight")):
                 value.copy_(0.2 * torch.randn_like(value))
+    if name in AFMOE_MODELS:
+        model.to(getattr(torch, AFMOE_MODELS[name][1]))
     model.save_pretrained(folder)
     if config_class == "GptOssConfig":
         add_mxfp4_experts(folder / "model.safetensors", config)
@@ -133,6 +155,41 @@ def export(name):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"{name}: the builder failed\n{done.stdout}\n{done.stderr}")
+
+
+def export_afmoe(name):
+    out = HERE / name
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "hf"
+        make_hugging_face(name, source)
+        shutil.rmtree(out, ignore_errors=True)
+        subprocess.run([sys.executable, ROOT / "tools/export_afmoe.py", source, out, *AFMOE_MODELS[name][2]], check=True)
+        shutil.copy(source / "config.json", out)
+        save_transformers_results(source, out)
+
+
+def save_transformers_results(source, out):
+    """What transformers computes in float32 with the weights of the exported graph, dequantised: logits of a prompt and greedy tokens."""
+    import numpy as np
+    import torch
+    import transformers
+
+    sys.path.append(str(ROOT / "tests/python"))
+    import afmoe
+    import oracle
+
+    model = transformers.AfmoeForCausalLM.from_pretrained(source, dtype=torch.float32, attn_implementation="eager").eval()
+    state = {name: torch.tensor(value) for name, value in afmoe.state_dict(out / ONNX_FILE).items()}
+    model.load_state_dict(state, strict=True)
+    prompt, ids, gaps = oracle.prompt_ids(70, 326), [], []
+    with torch.no_grad():
+        logits = model(torch.tensor([prompt])).logits[0].numpy()
+        for _ in range(16):
+            last = model(torch.tensor([[*prompt, *ids]])).logits[0, -1].numpy()
+            second, best = np.sort(last)[-2:]
+            ids.append(int(last.argmax()))
+            gaps.append(best - second)
+    np.savez_compressed(out / "transformers.npz", prompt=prompt, logits=logits.astype(np.float32), ids=ids, gaps=gaps)
 
 
 COMMON_OPS = {"Add", "Mul", "Sub", "Cast", "Shape", "Reshape", "Unsqueeze", "Sigmoid", "Div", "Exp", "Neg"}
@@ -173,9 +230,9 @@ def main():
     options = parser.parse_args()
     if options.ops:
         return print_ops()
-    for name in options.names or MODELS:
+    for name in options.names or [*MODELS, *AFMOE_MODELS]:
         print(name, flush=True)
-        export(name)
+        export_afmoe(name) if name in AFMOE_MODELS else export(name)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Parts of synth_model.py: descriptions of the models, their graphs, and the file of random weights."""
+"""Descriptions of models and their graphs: with random weights for synth_model.py, with a checkpoint's for export_afmoe.py."""

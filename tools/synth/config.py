@@ -1,4 +1,4 @@
-"""The genai_config.json of a synthetic model, in the form that onnxruntime-genai's builder writes."""
+"""The genai_config.json of a model, in the form that onnxruntime-genai's builder writes."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 from synth.specs import Spec
 
 
-def write_genai_config(spec: Spec, folder: Path) -> None:
+def write_genai_config(spec: Spec, folder: Path, sampling: dict | None = None) -> None:
+    """`sampling` replaces defaults of the part that says how tokens are chosen."""
     model = {
         "bos_token_id": spec.bos,
         "context_length": spec.context,
@@ -16,7 +17,7 @@ def write_genai_config(spec: Spec, folder: Path) -> None:
         "type": spec.kind,
         "vocab_size": spec.vocab,
     }
-    (folder / "genai_config.json").write_text(json.dumps({"model": model, "search": search(spec)}, indent=4))
+    (folder / "genai_config.json").write_text(json.dumps({"model": model, "search": {**search(spec), **(sampling or {})}}, indent=4))
 
 
 def decoder(spec: Spec) -> dict:

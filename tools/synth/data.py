@@ -1,13 +1,16 @@
-"""The external data file of a synthetic model: random numbers written tensor by tensor, much faster than they could be drawn.
+"""The external data file of a model, and the random numbers of a synthetic one, written much faster than they could be drawn.
 
 One block of random numbers a kind is drawn once; a tensor is a run of pieces of it, each from another random place. So tensors differ,
 nothing larger than the block is ever in memory, and the disk sets the speed.
 """
 
+from collections.abc import Iterable
+from math import prod
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from onnx import helper
 
 ALIGNMENT = 4096  # what lets a reader map single tensors
 BLOCK_BYTES = 16 << 20
@@ -39,17 +42,17 @@ class Int4Scales:
 
     def block(self, rng: np.random.Generator) -> np.ndarray:
         values = rng.uniform(0.75, 1.25, BLOCK_NUMBERS) * rng.choice([-1.0, 1.0], BLOCK_NUMBERS)
-        return (self.size * values).astype(np.float16)
+        return self.size * values
 
 
 class Normal:
     """Normally distributed numbers around 0."""
 
-    def __init__(self, std: float, dtype: type = np.float16):
-        self.std, self.dtype = std, dtype
+    def __init__(self, std: float):
+        self.std = std
 
     def block(self, rng: np.random.Generator) -> np.ndarray:
-        return (self.std * rng.standard_normal(BLOCK_NUMBERS, dtype=np.float32)).astype(self.dtype)
+        return self.std * rng.standard_normal(BLOCK_NUMBERS, dtype=np.float32)
 
 
 class Constant:
@@ -59,17 +62,15 @@ class Constant:
         self.value = value
 
     def block(self, rng: np.random.Generator) -> np.ndarray:
-        return np.full(BLOCK_NUMBERS, self.value, np.float16)
+        return np.full(BLOCK_NUMBERS, self.value, np.float32)
 
 
 class DataFile:
-    """Writes tensors one after the other, each at a multiple of ALIGNMENT."""
+    """Writes tensors one after the other, each at a multiple of ALIGNMENT. A subclass says what a graph's tensors hold."""
 
-    def __init__(self, path: Path, seed: int):
+    def __init__(self, path: Path):
         self.path = path
         self._file = open(path, "wb")
-        self._rng = np.random.default_rng(seed)
-        self._blocks: dict[tuple, np.ndarray] = {}
 
     def __enter__(self) -> "DataFile":
         return self
@@ -77,31 +78,60 @@ class DataFile:
     def __exit__(self, *_) -> None:
         self._file.close()
 
+    def tensor(self, name: str, dtype: int, shape: list[int], fill: Fill) -> tuple[int, int]:
+        """Appends the tensor of that name and returns its offset and length in bytes; `fill` says what a synthetic one holds."""
+        raise NotImplementedError
+
     def write(self, array: np.ndarray) -> tuple[int, int]:
         """Appends an array and returns its offset and length in bytes."""
-        offset = self._align()
-        self._file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
-        return offset, array.nbytes
+        return self.write_pieces([array])
 
-    def write_random(self, fill: Fill, count: int) -> tuple[int, int]:
-        """Appends `count` numbers of a fill and returns their offset and length in bytes."""
-        offset = self._align()
-        block = self._block(fill)
-        left = count
-        while left:
-            start = int(self._rng.integers(0, len(block) // 2))
-            piece = block[start : start + left]
-            self._file.write(memoryview(piece).cast("B"))
-            left -= len(piece)
-        return offset, count * block.itemsize
-
-    def _align(self) -> int:
+    def write_pieces(self, pieces: Iterable[np.ndarray]) -> tuple[int, int]:
+        """Appends one tensor that comes piece by piece and returns its offset and length in bytes."""
         offset = -(-self._file.tell() // ALIGNMENT) * ALIGNMENT
         self._file.seek(offset)
-        return offset
+        for piece in pieces:
+            self._file.write(memoryview(np.ascontiguousarray(piece)).cast("B"))
+        return offset, self._file.tell() - offset
 
-    def _block(self, fill: Fill) -> np.ndarray:
-        key = (type(fill), *vars(fill).values())
+
+class RandomFile(DataFile):
+    """Every tensor is filled at random."""
+
+    def __init__(self, path: Path, seed: int):
+        super().__init__(path)
+        self._rng = np.random.default_rng(seed)
+        self._blocks: dict[tuple, np.ndarray] = {}
+
+    def tensor(self, name: str, dtype: int, shape: list[int], fill: Fill) -> tuple[int, int]:
+        block = self._block(fill, helper.tensor_dtype_to_np_dtype(dtype))
+        return self.write_pieces(self._pieces(block, prod(shape)))
+
+    def _pieces(self, block: np.ndarray, count: int) -> Iterable[np.ndarray]:
+        while count:
+            start = int(self._rng.integers(0, len(block) // 2))
+            piece = block[start : start + count]
+            yield piece
+            count -= len(piece)
+
+    def _block(self, fill: Fill, dtype: np.dtype) -> np.ndarray:
+        key = (type(fill), *vars(fill).values(), dtype)
         if key not in self._blocks:
-            self._blocks[key] = fill.block(self._rng)
+            self._blocks[key] = fill.block(self._rng).astype(dtype)
         return self._blocks[key]
+
+
+class NoData(DataFile):
+    """Writes nothing: for a graph whose operators alone are wanted."""
+
+    def __init__(self):
+        self.path = Path("model.onnx.data")
+
+    def __exit__(self, *_) -> None:
+        pass
+
+    def tensor(self, name: str, dtype: int, shape: list[int], fill: Fill) -> tuple[int, int]:
+        return 0, prod(shape) * helper.tensor_dtype_to_np_dtype(dtype).itemsize
+
+    def write_pieces(self, pieces: Iterable[np.ndarray]) -> tuple[int, int]:
+        return 0, sum(piece.nbytes for piece in pieces)

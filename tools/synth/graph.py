@@ -1,6 +1,6 @@
 """Collects the nodes, values and initialisers of one ONNX graph, named the way onnxruntime-genai's builder names them."""
 
-from math import prod
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +66,9 @@ class Graph:
     def float32(self, value: float) -> str:
         return self.constant("FLOAT", value, np.float32)
 
-    def float16(self, value: float) -> str:
-        return self.constant("FLOAT16", value, np.float16)
+    def number(self, value: float, dtype: int) -> str:
+        """A constant in the type of the activations."""
+        return self.float32(value) if dtype == F32 else self.constant("FLOAT16", value, np.float16)
 
     @staticmethod
     def scalar_tensor(value: float) -> TensorProto:
@@ -75,9 +76,9 @@ class Graph:
         return numpy_helper.from_array(np.array([value], np.float32))
 
     def tensor(self, name: str, dtype: int, shape: list[int], fill: Fill) -> str:
-        """A random initialiser in the external data file, made once for each name."""
+        """An initialiser in the external data file, made once for each name; `fill` says what a synthetic one holds."""
         if name not in self._names:
-            self._add_tensor(name, dtype, shape, self._data.write_random(fill, prod(shape)))
+            self._add_tensor(name, dtype, shape, self._data.tensor(name, dtype, shape, fill))
         return name
 
     def array(self, name: str, array: np.ndarray) -> str:
@@ -88,9 +89,16 @@ class Graph:
     def has(self, name: str) -> bool:
         return name in self._names
 
-    def save(self, path: Path) -> None:
+    def operators(self) -> Counter[str]:
+        """How often each operator runs in one forward pass."""
+        return Counter(node.op_type for node in self._nodes if node.op_type != "Constant")
+
+    def node_names(self) -> set[str]:
+        return {node.name for node in self._nodes}
+
+    def save(self, path: Path, producer: str) -> None:
         graph = helper.make_graph(self._nodes, "main_graph", self._inputs, self._outputs, self._tensors, value_info=self._values)
-        onnx.save(helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION, producer_name="sluice synth_model"), path)
+        onnx.save(helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION, producer_name=producer), path)
 
     def _add_tensor(self, name: str, dtype: int, shape: list[int], place: tuple[int, int]) -> None:
         self._names.add(name)
