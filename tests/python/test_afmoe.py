@@ -77,16 +77,29 @@ def command(*arguments):
     return subprocess.run([sys.executable, ROOT / "tools/export_afmoe.py", *map(str, arguments)], capture_output=True, text=True)
 
 
+def run_as_transformers(folder, expected, tmp_path):
+    """Runs the model on the prompt; returns each position's largest difference, in standard deviations of the logits, and the new tokens."""
+    result = succeed("run", folder, "--prompt-ids", ",".join(map(str, expected["prompt"])), "--greedy", "--output", "ids", "-q",
+                     "--logits", tmp_path / "logits.npy", "--max-tokens", len(expected["ids"]), env=disabled("f16,dot4i8"))
+    logits = expected["logits"]
+    return np.abs(np.load(tmp_path / "logits.npy") - logits).max(axis=-1) / logits.std(), result.ids
+
+
 @pytest.mark.parametrize("name", STORAGE)
 def test_transformers_logits_and_greedy_text(name, tmp_path):
     expected, tolerance = np.load(MODELS / name / "transformers.npz"), STORAGE[name][1]
-    prompt, spread = ",".join(map(str, expected["prompt"])), expected["logits"].std()
-    result = succeed("run", MODELS / name, "--prompt-ids", prompt, "--greedy", "--output", "ids", "-q", "--logits", tmp_path / "logits.npy",
-                     "--max-tokens", len(expected["ids"]), env=disabled("f16,dot4i8"))
-    worst = np.abs(np.load(tmp_path / "logits.npy") - expected["logits"]).max(axis=-1) / spread
+    worst, ids = run_as_transformers(MODELS / name, expected, tmp_path)
     assert worst.max() < tolerance, f"position {worst.argmax()} is off by {worst.max():.2e} standard deviations"
-    assert expected["gaps"].min() > 4 * tolerance * spread, "a near tie: choose another seed"
-    assert result.ids == expected["ids"].tolist()
+    assert expected["gaps"].min() > 4 * tolerance * expected["logits"].std(), "a near tie: choose another seed"
+    assert ids == expected["ids"].tolist()
+
+
+@pytest.mark.parametrize("name, storage", [("afmoe-float", dict(int4=False)), ("afmoe-int4", dict(int4_values=2))])
+def test_transformers_logits_in_float16(name, storage, tmp_path):
+    """The same weights in another storage: float16 throughout; 4 bits with float16 scales."""
+    export(checkpoint(name, tmp_path / "hf"), tmp_path / "out", **storage)
+    worst, _ = run_as_transformers(tmp_path / "out", np.load(MODELS / name / "transformers.npz"), tmp_path)
+    assert worst.max() < 0.03, f"position {worst.argmax()} is off by {worst.max():.2e} standard deviations"
 
 
 @pytest.mark.parametrize("name", STORAGE)

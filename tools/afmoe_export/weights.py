@@ -17,19 +17,23 @@ from afmoe_export.checkpoint import Checkpoint, Tensor
 from synth.data import DataFile, Fill, NoData
 from synth.specs import Spec
 
-PIECE = 1 << 24  # numbers in memory at once
+PIECE = 1 << 20  # numbers in memory at once: as many as fit into a cache
 LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
 
 
 def quantise(rows: np.ndarray, block: int, scale_dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     """(n, columns) float32 -> bytes (n, blocks, block / 2) and scales (n, blocks); the last block is filled up with zeros."""
-    blocks = np.pad(rows, [(0, 0), (0, -rows.shape[1] % block)]).reshape(len(rows), -1, block)
-    extreme = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1, keepdims=True), axis=-1)
+    if rows.shape[1] % block:
+        rows = np.pad(rows, [(0, 0), (0, -rows.shape[1] % block)])
+    blocks = rows.reshape(len(rows), -1, block)
+    high, low = blocks.max(axis=-1, keepdims=True), blocks.min(axis=-1, keepdims=True)
     with np.errstate(over="ignore"):
-        scales = (extreme / -8 + 0).astype(scale_dtype)  # no -0
-    steps = scales.astype(np.float32)
-    numbers = np.rint(np.divide(blocks, steps, out=np.zeros_like(blocks), where=steps != 0))
-    stored = (np.clip(numbers, -8, 7) + 8).astype(np.uint8)
+        scales = (np.where(high > -low, high, low) / -8 + 0).astype(scale_dtype)  # no -0
+    numbers = blocks / np.where(scales == 0, np.inf, scales).astype(np.float32)
+    np.rint(numbers, out=numbers)
+    np.clip(numbers, -8, 7, out=numbers)
+    numbers += 8
+    stored = numbers.astype(np.uint8)
     return stored[..., ::2] | stored[..., 1::2] << 4, scales[..., 0]
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from synth.specs import Spec
 
+GENAI_TYPES = ("gptoss", "lfm2_moe")  # onnxruntime-genai 0.18 refuses a type that it does not know; "decoder" is any such model
+
 
 def write_genai_config(spec: Spec, folder: Path, sampling: dict | None = None) -> None:
     """`sampling` replaces defaults of the part that says how tokens are chosen."""
@@ -14,7 +16,7 @@ def write_genai_config(spec: Spec, folder: Path, sampling: dict | None = None) -
         "decoder": decoder(spec),
         "eos_token_id": spec.eos,
         "pad_token_id": spec.pad,
-        "type": spec.kind,
+        "type": spec.kind if spec.kind in GENAI_TYPES else "decoder",
         "vocab_size": spec.vocab,
     }
     (folder / "genai_config.json").write_text(json.dumps({"model": model, "search": {**search(spec), **(sampling or {})}}, indent=4))

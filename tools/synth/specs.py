@@ -15,7 +15,7 @@ class Yarn:
 
 @dataclass(frozen=True)
 class Spec:
-    kind: str  # of genai_config.json
+    kind: str  # the architecture
     layers: int
     hidden: int
     heads: int
