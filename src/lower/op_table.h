@@ -14,6 +14,9 @@ struct OpRow {
   std::string_view domain;  // "" for ai.onnx
   std::string_view op_type;
   void (*lower)(Lowering&, const graph::Node&);
+  // Whether it also takes int8, int16, uint16, uint32 and uint64: operators that move or select elements and never
+  // compute with them. The others refuse these types by name.
+  bool takes_all_integers = false;
 };
 
 std::span<const OpRow> op_table();

@@ -1,38 +1,29 @@
-// Sorts blocks of SIZE pairs of a column in workgroup memory (bitonic) and keeps the first k of each: as pairs for the
-// next round, or with LAST, where a column is one block, as values and indices. One workgroup a block.
-@group(0) @binding(1) var<storage, read> source: array<vec2<u32>>;
-#if LAST
-@group(0) @binding(2) var<storage, read_write> values: array<T>;
-@group(0) @binding(3) var<storage, read_write> indices: array<i32>;
-@group(0) @binding(4) var<uniform> params: Params;
-#else
-@group(0) @binding(2) var<storage, read_write> kept: array<vec2<u32>>;
-@group(0) @binding(3) var<uniform> params: Params;
-#endif
-
+// Sorts a block of up to SIZE elements of a column in workgroup memory (bitonic) and keeps the first k: with LAST, where
+// a column is one block, as the result, else as a run of keys and one of their indices, each of params.out_n elements a
+// column. One workgroup a block.
 #include "kernels/topk/topk_common.wgsl"
 
+#if !LAST
+@group(0) @binding(AT_RUN_KEYS) var<storage, read_write> run_keys: array<u32>;
+@group(0) @binding(AT_RUN_ORIGINS) var<storage, read_write> run_origins: array<u32>;
+#endif
 var<workgroup> pairs: array<vec2<u32>, SIZE>;
 
 fn comes_before(a: vec2<u32>, b: vec2<u32>) -> bool {
   return a.x < b.x || (a.x == b.x && a.y < b.y);
 }
 
-fn compare_exchange(i: u32, j: u32, ascending: bool) {
-  let a = pairs[i];
-  let b = pairs[j];
-  if (comes_before(b, a) == ascending) {
-    pairs[i] = b;
-    pairs[j] = a;
-  }
-}
-
 fn sort_pairs(lane: u32) {
   for (var width = 2u; width <= SIZE; width *= 2u) {
     for (var distance = width / 2u; distance > 0u; distance /= 2u) {
       for (var at = lane; at < SIZE / 2u; at += WG) {
-        let i = at / distance * distance * 2u + at % distance;
-        compare_exchange(i, i + distance, (i & width) == 0u);
+        let i = (at & ~(distance - 1u)) * 2u + (at & (distance - 1u));
+        let a = pairs[i];
+        let b = pairs[i + distance];
+        if (comes_before(b, a) == ((i & width) == 0u)) {
+          pairs[i] = b;
+          pairs[i + distance] = a;
+        }
       }
       workgroupBarrier();
     }
@@ -47,24 +38,23 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   if (column >= params.columns) {
     return;
   }
-  let first = flat % params.blocks * SIZE;
-  let length = min(SIZE, params.n - first);
+  let block = flat % params.blocks;
+  let length = min(SIZE, params.n - block * SIZE);
   for (var i = lane; i < SIZE; i += WG) {
     pairs[i] = vec2<u32>(0xffffffffu);
     if (i < length) {
-      pairs[i] = pair_at(column, first + i);
+      pairs[i] = vec2<u32>(key_at(column, block * SIZE + i), origin_at(column, block * SIZE + i));
     }
   }
   workgroupBarrier();
   sort_pairs(lane);
   for (var i = lane; i < min(params.k, length); i += WG) {
 #if LAST
-    let origin = pairs[i].y;
-    let to = element_at(column, params.k, i);
-    values[to] = x[element_at(column, params.axis, origin)];
-    indices[to] = i32(origin);
+    store_result(column, i, pairs[i].y);
 #else
-    kept[column * params.out_n + flat % params.blocks * params.k + i] = pairs[i];
+    let to = column * params.out_n + block * min(params.k, SIZE) + i;
+    run_keys[to] = pairs[i].x;
+    run_origins[to] = pairs[i].y;
 #endif
   }
 }

@@ -1,9 +1,11 @@
-// Second step of a radix pass: counts (column, block, digit) become positions, by digit first and by block within a
-// digit. One workgroup a column, one invocation a digit.
-@group(0) @binding(0) var<storage, read_write> counts: array<u32>;
-@group(0) @binding(1) var<uniform> params: Params;
+// Second step of a radix pass: each digit's counts of blocks become their sums over the blocks before, and its total is
+// noted. One workgroup a digit of a column.
+@group(0) @binding(0) var<storage, read_write> counts: array<u32>;  // (column, digit, block)
+@group(0) @binding(1) var<storage, read_write> totals: array<u32>;  // (column, digit)
+@group(0) @binding(2) var<uniform> params: Params;
 
 #include "kernels/common/flat_id.wgsl"
+#include "kernels/topk/topk_scan.wgsl"
 
 struct Params {
   columns: u32,
@@ -11,35 +13,23 @@ struct Params {
   pad0: u32,
   pad1: u32,
 }
-var<workgroup> sums: array<u32, 256>;
+var<workgroup> carried: u32;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: vec3<u32>,
         @builtin(num_workgroups) count: vec3<u32>) {
-  let column = flat_workgroup(id, count);
-  if (column >= params.columns) {
+  let digit = flat_workgroup(id, count);
+  if (digit >= params.columns * 256u) {
     return;
   }
-  let start = column * params.blocks * 256u + lane;
-  var total = 0u;
-  for (var block = 0u; block < params.blocks; block++) {
-    total += counts[start + block * 256u];
+  var before = 0u;
+  for (var first = 0u; first < params.blocks; first += WG) {
+    var mine = 0u;
+    if (first + lane < params.blocks) { mine = counts[digit * params.blocks + first + lane]; }
+    let sum = exclusive_scan(lane, mine);
+    if (first + lane < params.blocks) { counts[digit * params.blocks + first + lane] = before + sum; }
+    if (lane == WG - 1u) { carried = sum + mine; }
+    before += workgroupUniformLoad(&carried);
   }
-  sums[lane] = total;
-  workgroupBarrier();
-  for (var distance = 1u; distance < 256u; distance *= 2u) {
-    var before = 0u;
-    if (lane >= distance) {
-      before = sums[lane - distance];
-    }
-    workgroupBarrier();
-    sums[lane] += before;
-    workgroupBarrier();
-  }
-  var position = sums[lane] - total;
-  for (var block = 0u; block < params.blocks; block++) {
-    let n = counts[start + block * 256u];
-    counts[start + block * 256u] = position;
-    position += n;
-  }
+  if (lane == 0u) { totals[digit] = before; }
 }

@@ -1,9 +1,6 @@
 // The rank of an element is the number of elements before it; ranks below k are the result. WG / WIDTH columns a
-// workgroup, one invocation an element.
-@group(0) @binding(1) var<storage, read_write> values: array<T>;
-@group(0) @binding(2) var<storage, read_write> indices: array<i32>;
-@group(0) @binding(3) var<uniform> params: Params;
-
+// workgroup, one invocation an element. Keys are compared four at a time: behind a column's end lie keys that come
+// last.
 #include "kernels/topk/topk_common.wgsl"
 
 var<workgroup> keys: array<u32, WG>;
@@ -15,22 +12,18 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   let start = lane - i;
   let column = flat_workgroup(id, count) * (WG / WIDTH) + lane / WIDTH;
   let inside = column < params.columns && i < params.n;
+  var key = 0xffffffffu;
   if (inside) {
-    keys[lane] = key_of(x[element_at(column, params.n, i)]);
+    key = x_key(column, i);
   }
+  keys[lane] = key;
   workgroupBarrier();
   if (!inside) {
     return;
   }
-  let key = keys[lane];
+  // Equals before this element come before it: those are the keys below key + 1.
   var rank = 0u;
-  for (var other = 0u; other < params.n; other++) {
-    let k = keys[start + other];
-    rank += select(0u, 1u, k < key || (k == key && other < i));
-  }
-  if (rank < params.k) {
-    let to = element_at(column, params.k, rank);
-    values[to] = x[element_at(column, params.n, i)];
-    indices[to] = i32(i);
-  }
+  for (var other = 0u; other < i; other++) { rank += select(0u, 1u, keys[start + other] <= key); }
+  for (var other = i + 1u; other < params.n; other++) { rank += select(0u, 1u, keys[start + other] < key); }
+  if (rank < params.k) { store_result(column, rank, i); }
 }
