@@ -174,22 +174,30 @@ std::vector<int64_t> Lowering::constant_ints(const graph::Node& node, size_t i) 
   return result;
 }
 
-void Lowering::place_inputs() {
-  std::vector<std::string> state;
-  for (const auto& [present, past] : binding_.shared) state.push_back(past);
-  const auto listed = [](const std::vector<std::string>& names, const std::string& n) {
-    return std::find(names.begin(), names.end(), n) != names.end();
+void Lowering::place_input(graph::ValueId id, bool is_state) {
+  const std::string& input = value(id).name;
+  const auto listed = [&](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), input) != names.end();
   };
+  if (listed(binding_.folded) || value(id).known) return;
+  if (!listed(binding_.positions)) {
+    result_.inputs[input] = place(id, is_state ? SlotKind::kCache : SlotKind::kInput);
+    return;
+  }
+  std::vector<graph::Dim> elements;
+  const std::vector<uint32_t> shape = sizes(id);
+  for (uint32_t e = 0; e < shape.back(); ++e) elements.push_back({.value = e, .symbol = binding_.past});
+  result_.inputs[input] = place_derived(id, std::move(elements));
+}
+
+void Lowering::place_inputs() {
   for (const graph::ValueId id : graph_.inputs) {
-    const std::string& input = value(id).name;
-    if (listed(binding_.folded, input) || value(id).known) continue;
-    if (listed(binding_.positions, input)) {
-      std::vector<graph::Dim> elements;
-      const std::vector<uint32_t> shape = sizes(id);
-      for (uint32_t e = 0; e < shape.back(); ++e) elements.push_back({.value = e, .symbol = binding_.past});
-      result_.inputs[input] = place_derived(id, std::move(elements));
-    } else {
-      result_.inputs[input] = place(id, listed(state, input) ? SlotKind::kCache : SlotKind::kInput);
+    const bool is_state = std::any_of(binding_.shared.begin(), binding_.shared.end(),
+                                      [&](const auto& pair) { return pair.second == value(id).name; });
+    try {
+      place_input(id, is_state);
+    } catch (const Error& error) {
+      result_.obstacles.push_back(fmt::format("input \"{}\": {}", value(id).name, error.what()));
     }
   }
 }
@@ -197,16 +205,13 @@ void Lowering::place_inputs() {
 void Lowering::lower_node(const graph::Node& node) {
   const OpRow* row = find_op(node.domain, node.op_type);
   if (row == nullptr) fail("lower", "the operator is not supported");
+  check_row(*row, node, graph_);
   row->lower(*this, node);
 }
 
 Lowered Lowering::run() {
-  try {
-    place_inputs();
-  } catch (const Error& error) {
-    result_.obstacles.push_back(error.what());
-    return std::move(result_);
-  }
+  place_inputs();
+  if (!result_.obstacles.empty()) return std::move(result_);
   for (const graph::Node& node : graph_.nodes) {
     try {
       lower_node(node);

@@ -99,6 +99,7 @@ class Lowering {
   Tensor place_derived(graph::ValueId id, std::vector<graph::Dim> elements);
   Tensor tensor_of(graph::ValueId id);
   void place_inputs();
+  void place_input(graph::ValueId id, bool is_state);
   void lower_node(const graph::Node& node);
   void assume_outputs(const graph::Node& node);
   void collect();

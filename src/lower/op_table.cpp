@@ -1,5 +1,6 @@
 #include "lower/op_table.h"
 
+#include "base/error.h"
 #include "lower/ops.h"
 
 namespace sluice::lower {
@@ -10,97 +11,103 @@ using Op = kernels::ElementOp;
 using Reduce = kernels::ReduceOp;
 constexpr std::string_view kMs = "com.microsoft";
 
+constexpr Types kFloats{DType::kFloat, DType::kFloat16};
+constexpr Types kInts{DType::kInt64, DType::kInt32};
+constexpr Types kBool{DType::kBool};
+constexpr Types kNumbers = kFloats | kInts;
+constexpr Types kAll = kNumbers | kBool | Types(DType::kUint8);
+
 constexpr OpRow kOps[] = {
-    {"", "Abs", unary<Op::kAbs>},
-    {"", "Add", binary<Op::kAdd>},
-    {"", "And", binary<Op::kAnd>},
-    {"", "ArgMax", lower_arg_max},
-    {"", "ArgMin", lower_arg_min},
-    {"", "Cast", lower_cast},
-    {"", "Ceil", unary<Op::kCeil>},
-    {"", "Clip", lower_clip},
-    {"", "Concat", lower_concat},
-    {"", "ConstantOfShape", lower_constant_of_shape},
-    {"", "Cos", unary<Op::kCos>},
-    {"", "CumSum", lower_cumsum},
-    {"", "Div", binary<Op::kDiv>},
-    {"", "Equal", binary<Op::kEqual>},
-    {"", "Erf", unary<Op::kErf>},
-    {"", "Exp", unary<Op::kExp>},
-    {"", "Expand", lower_expand},
-    {"", "Flatten", lower_alias},
-    {"", "Floor", unary<Op::kFloor>},
-    {"", "Gather", lower_gather},
-    {"", "GatherElements", lower_gather_elements},
-    {"", "GatherND", lower_gather_nd},
-    {"", "Gelu", lower_gelu},
-    {"", "Gemm", lower_gemm},
-    {"", "Greater", binary<Op::kGreater>},
-    {"", "GreaterOrEqual", binary<Op::kGreaterOrEqual>},
-    {"", "Identity", lower_alias},
-    {"", "IsNaN", unary<Op::kIsNan>},
-    {"", "LayerNormalization", lower_layer_norm},
-    {"", "Less", binary<Op::kLess>},
-    {"", "LessOrEqual", binary<Op::kLessOrEqual>},
-    {"", "Log", unary<Op::kLog>},
-    {"", "LogSoftmax", lower_log_softmax},
-    {"", "MatMul", lower_matmul},
-    {"", "Max", binary<Op::kMax>},
-    {"", "Min", binary<Op::kMin>},
-    {"", "Mod", lower_mod},
-    {"", "Mul", binary<Op::kMul>},
-    {"", "Neg", unary<Op::kNeg>},
-    {"", "Not", unary<Op::kNot>},
-    {"", "Or", binary<Op::kOr>},
-    {"", "Pad", lower_pad},
-    {"", "Pow", binary<Op::kPow>},
-    {"", "RMSNormalization", lower_rms_norm},
-    {"", "Reciprocal", unary<Op::kReciprocal>},
-    {"", "ReduceL2", reduce<Reduce::kL2>},
-    {"", "ReduceMax", reduce<Reduce::kMax>},
-    {"", "ReduceMean", reduce<Reduce::kMean>},
-    {"", "ReduceMin", reduce<Reduce::kMin>},
-    {"", "ReduceProd", reduce<Reduce::kProd>},
-    {"", "ReduceSum", reduce<Reduce::kSum>},
-    {"", "ReduceSumSquare", reduce<Reduce::kSumSquare>},
-    {"", "Relu", unary<Op::kRelu>},
-    {"", "Reshape", lower_alias},
-    {"", "RotaryEmbedding", lower_rotary_embedding},
-    {"", "Round", unary<Op::kRound>},
-    {"", "ScatterElements", lower_scatter_elements},
-    {"", "ScatterND", lower_scatter_nd},
-    {"", "Sigmoid", unary<Op::kSigmoid>},
-    {"", "Sign", unary<Op::kSign>},
-    {"", "SimplifiedLayerNormalization", lower_rms_norm},
-    {"", "Sin", unary<Op::kSin>},
-    {"", "Slice", lower_slice},
-    {"", "Softmax", lower_softmax},
-    {"", "Softplus", unary<Op::kSoftplus>},
-    {"", "Split", lower_split},
-    {"", "Sqrt", unary<Op::kSqrt>},
-    {"", "Squeeze", lower_alias},
-    {"", "Sub", binary<Op::kSub>},
-    {"", "Sum", binary<Op::kAdd>},
-    {"", "Tanh", unary<Op::kTanh>},
-    {"", "Tile", lower_tile},
-    {"", "TopK", lower_topk},
-    {"", "Transpose", lower_transpose},
-    {"", "Trilu", lower_trilu},
-    {"", "Unsqueeze", lower_alias},
-    {"", "Where", lower_where},
-    {"", "Xor", binary<Op::kXor>},
-    {kMs, "CausalConvWithState", lower_causal_conv},
-    {kMs, "GatherBlockQuantized", lower_gather_block_quantized},
-    {kMs, "Gelu", unary<Op::kGelu>},
-    {kMs, "GroupQueryAttention", lower_group_query_attention},
-    {kMs, "MatMulNBits", lower_matmul_nbits},
-    {kMs, "MoE", lower_moe},
-    {kMs, "QMoE", lower_qmoe},
-    {kMs, "QuickGelu", lower_quick_gelu},
-    {kMs, "RotaryEmbedding", lower_rotary_embedding},
-    {kMs, "SimplifiedLayerNormalization", lower_rms_norm},
-    {kMs, "SkipLayerNormalization", lower_skip_layer_norm},
-    {kMs, "SkipSimplifiedLayerNormalization", lower_skip_rms_norm},
+    {"", "Abs", unary<Op::kAbs>, kNumbers},
+    {"", "Add", binary<Op::kAdd>, kNumbers},
+    {"", "And", binary<Op::kAnd>, kBool},
+    {"", "ArgMax", lower_arg_max, kNumbers},
+    {"", "ArgMin", lower_arg_min, kNumbers},
+    {"", "Cast", lower_cast, kAll},
+    {"", "Ceil", unary<Op::kCeil>, kFloats},
+    {"", "Clip", lower_clip, kNumbers},
+    {"", "Concat", lower_concat, kAll},
+    {"", "ConstantOfShape", lower_constant_of_shape, kAll, {9}, -1},
+    {"", "Cos", unary<Op::kCos>, kFloats},
+    {"", "CumSum", lower_cumsum, kNumbers, {11}},
+    {"", "Div", binary<Op::kDiv>, kNumbers},
+    {"", "Equal", binary<Op::kEqual>, kAll},
+    {"", "Erf", unary<Op::kErf>, kFloats, {9}},
+    {"", "Exp", unary<Op::kExp>, kFloats},
+    {"", "Expand", lower_expand, kAll, {8}},
+    {"", "Flatten", lower_alias, kAll},
+    {"", "Floor", unary<Op::kFloor>, kFloats},
+    {"", "Gather", lower_gather, kAll},
+    {"", "GatherElements", lower_gather_elements, kAll, {11}},
+    {"", "GatherND", lower_gather_nd, kAll, {11}},
+    {"", "Gelu", lower_gelu, kFloats, {20}},
+    {"", "Gemm", lower_gemm, kFloats},
+    {"", "Greater", binary<Op::kGreater>, kNumbers},
+    {"", "GreaterOrEqual", binary<Op::kGreaterOrEqual>, kNumbers, {12}},
+    {"", "Identity", lower_alias, kAll},
+    {"", "IsNaN", unary<Op::kIsNan>, kFloats, {9}},
+    {"", "LayerNormalization", lower_layer_norm, kFloats, {17}},
+    {"", "Less", binary<Op::kLess>, kNumbers},
+    {"", "LessOrEqual", binary<Op::kLessOrEqual>, kNumbers, {12}},
+    {"", "Log", unary<Op::kLog>, kFloats},
+    {"", "LogSoftmax", lower_log_softmax, kFloats},
+    {"", "MatMul", lower_matmul, kFloats},
+    {"", "Max", binary<Op::kMax>, kNumbers},
+    {"", "Min", binary<Op::kMin>, kNumbers},
+    {"", "Mod", lower_mod, kNumbers, {10}},
+    {"", "Mul", binary<Op::kMul>, kNumbers},
+    {"", "Neg", unary<Op::kNeg>, kNumbers},
+    {"", "Not", unary<Op::kNot>, kBool},
+    {"", "Or", binary<Op::kOr>, kBool},
+    {"", "Pad", lower_pad, kAll},
+    {"", "Pow", binary<Op::kPow>, kNumbers},
+    {"", "RMSNormalization", lower_rms_norm, kFloats, {23}},
+    {"", "Reciprocal", unary<Op::kReciprocal>, kFloats},
+    {"", "ReduceL2", reduce<Reduce::kL2>, kFloats},
+    {"", "ReduceMax", reduce<Reduce::kMax>, kNumbers},
+    {"", "ReduceMean", reduce<Reduce::kMean>, kNumbers},
+    {"", "ReduceMin", reduce<Reduce::kMin>, kNumbers},
+    {"", "ReduceProd", reduce<Reduce::kProd>, kNumbers},
+    {"", "ReduceSum", reduce<Reduce::kSum>, kNumbers},
+    {"", "ReduceSumSquare", reduce<Reduce::kSumSquare>, kNumbers},
+    {"", "Relu", unary<Op::kRelu>, kNumbers},
+    {"", "Reshape", lower_alias, kAll},
+    {"", "RotaryEmbedding", lower_rotary_embedding, kFloats, {23}},
+    {"", "Round", unary<Op::kRound>, kFloats, {11}},
+    {"", "ScatterElements", lower_scatter_elements, kAll, {11}},
+    {"", "ScatterND", lower_scatter_nd, kAll, {11}},
+    {"", "Sigmoid", unary<Op::kSigmoid>, kFloats},
+    {"", "Sign", unary<Op::kSign>, kNumbers, {9}},
+    {"", "SimplifiedLayerNormalization", lower_rms_norm, kFloats, {1}},
+    {"", "Sin", unary<Op::kSin>, kFloats},
+    {"", "Slice", lower_slice, kAll},
+    {"", "Softmax", lower_softmax, kFloats},
+    {"", "Softplus", unary<Op::kSoftplus>, kFloats},
+    {"", "Split", lower_split, kAll},
+    {"", "Sqrt", unary<Op::kSqrt>, kFloats},
+    {"", "Squeeze", lower_alias, kAll},
+    {"", "Sub", binary<Op::kSub>, kNumbers},
+    {"", "Sum", binary<Op::kAdd>, kFloats},
+    {"", "Tanh", unary<Op::kTanh>, kFloats},
+    {"", "Tile", lower_tile, kAll},
+    {"", "TopK", lower_topk, kNumbers},
+    {"", "Transpose", lower_transpose, kAll},
+    {"", "Trilu", lower_trilu, kAll, {14}},
+    {"", "Unsqueeze", lower_alias, kAll},
+    {"", "Where", lower_where, kAll, {9}, 1},
+    {"", "Xor", binary<Op::kXor>, kBool},
+    {kMs, "CausalConvWithState", lower_causal_conv, kFloats, {1, 1}},
+    {kMs, "GatherBlockQuantized", lower_gather_block_quantized, kFloats, {1, 1}, 2},
+    {kMs, "Gelu", unary<Op::kGelu>, kFloats, {1, 1}},
+    {kMs, "GroupQueryAttention", lower_group_query_attention, kFloats, {1, 1}},
+    {kMs, "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
+    {kMs, "MoE", lower_moe, kFloats, {1, 1}},
+    {kMs, "QMoE", lower_qmoe, kFloats, {1, 1}},
+    {kMs, "QuickGelu", lower_quick_gelu, kFloats, {1, 1}},
+    {kMs, "RotaryEmbedding", lower_rotary_embedding, kFloats, {1, 1}},
+    {kMs, "SimplifiedLayerNormalization", lower_rms_norm, kFloats, {1, 1}},
+    {kMs, "SkipLayerNormalization", lower_skip_layer_norm, kFloats, {1, 1}},
+    {kMs, "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
 };
 
 }  // namespace
@@ -112,6 +119,29 @@ const OpRow* find_op(std::string_view domain, std::string_view op_type) {
     if (row.domain == domain && row.op_type == op_type) return &row;
   }
   return nullptr;
+}
+
+std::string to_string(Types types) {
+  if (types.all()) return "any";
+  std::string text;
+  for (uint32_t i = 0; i <= static_cast<uint32_t>(DType::kString); ++i) {
+    const auto type = static_cast<DType>(i);
+    if (types.contains(type)) text += fmt::format("{}{}", text.empty() ? "" : ", ", name(type));
+  }
+  return text;
+}
+
+void check_row(const OpRow& row, const graph::Node& node, const graph::Graph& graph) {
+  const auto [first, last] = row.opsets;
+  if (node.opset < first || node.opset > last)
+    fail("lower", "opset {} is not supported, only {} to {}", node.opset, first, last);
+  const bool is_input = row.operand >= 0;
+  const graph::ValueId id = is_input ? node.input(static_cast<size_t>(row.operand)) : node.output(0);
+  if (id == graph::kNoValue) return;
+  const graph::Value& value = graph.values[id];
+  if (!value.dtype || row.types.contains(*value.dtype)) return;
+  fail("lower", "element type {} of {} (\"{}\") is not supported, only {}", name(*value.dtype),
+       is_input ? fmt::format("input {}", row.operand) : "output 0", value.name, to_string(row.types));
 }
 
 }  // namespace sluice::lower
