@@ -42,6 +42,15 @@ enum class ElementOp : uint8_t {
   kErf,
   kSin,
   kCos,
+  kTan,
+  kAsin,
+  kAcos,
+  kAtan,
+  kSinh,
+  kCosh,
+  kAsinh,
+  kAcosh,
+  kAtanh,
   kFloor,
   kCeil,
   kRound,      // half to even
@@ -49,6 +58,14 @@ enum class ElementOp : uint8_t {
   // bool -> bool, float -> bool
   kNot,
   kIsNan,
+  kIsInf,
+  // int or unsigned -> same type; shifts of unsigned only
+  kBitNot,
+  kBitAnd,
+  kBitOr,
+  kBitXor,
+  kShiftLeft,
+  kShiftRight,
   // two of float or int -> same type. Min and Max: NaN if either is. Div of ints truncates, by zero gives the dividend.
   // Mod takes the divisor's sign (ints only in ONNX), Fmod the dividend's. Pow of ints: a negative exponent truncates
   // 1/a^|b|.

@@ -3,6 +3,12 @@
 
 fn is_nan(x: F) -> B { return (bitcast<U>(x) & U(0x7fffffffu)) > U(0x7f800000u); }
 
+fn is_inf(x: F) -> B { return (bitcast<U>(x) & U(0x7fffffffu)) == U(0x7f800000u); }
+
+// Shifts by 32 or more leave nothing, as in ONNX Runtime's wider types.
+fn shift_left(a: U, b: U) -> U { return select(a << (b & U(31u)), U(0u), b > U(31u)); }
+fn shift_right(a: U, b: U) -> U { return select(a >> (b & U(31u)), U(0u), b > U(31u)); }
+
 // Not a constant expression: WGSL refuses those that are not finite.
 fn nan_value() -> F {
   var bits = U(0x7fc00000u);

@@ -57,6 +57,24 @@ double float_unary(ElementOp op, double x) {
       return std::sin(x);
     case kCos:
       return std::cos(x);
+    case kTan:
+      return std::tan(x);
+    case kAsin:
+      return std::asin(x);
+    case kAcos:
+      return std::acos(x);
+    case kAtan:
+      return std::atan(x);
+    case kSinh:
+      return std::sinh(x);
+    case kCosh:
+      return std::cosh(x);
+    case kAsinh:
+      return std::asinh(x);
+    case kAcosh:
+      return std::acosh(x);
+    case kAtanh:
+      return std::atanh(x);
     case kFloor:
       return std::floor(x);
     case kCeil:
@@ -112,6 +130,14 @@ int64_t int_apply(ElementOp op, int64_t a, int64_t b) {
       return (a > 0) - (a < 0);
     case kRelu:
       return std::max<int64_t>(a, 0);
+    case kBitNot:
+      return ~a;
+    case kBitAnd:
+      return a & b;
+    case kBitOr:
+      return a | b;
+    case kBitXor:
+      return a ^ b;
     case kAdd:
       return a + b;
     case kSub:
@@ -183,7 +209,11 @@ double apply(ElementOp op, const Operands& x) {
       break;
   }
   const ElementType result = result_type(op, x.type[0], x.type[1], x.type[2]);
-  if (result == ElementType::kBool) return op == kIsNan ? std::isnan(x.v[0]) : compare(op, x.v[0], x.v[1]);
+  if (result == ElementType::kBool) {
+    if (op == kIsNan) return std::isnan(x.v[0]);
+    if (op == kIsInf) return std::isinf(x.v[0]);
+    return compare(op, x.v[0], x.v[1]);
+  }
   if (result == ElementType::kInt) {
     return static_cast<int32_t>(int_apply(op, static_cast<int64_t>(x.v[0]), static_cast<int64_t>(x.v[1])));
   }
