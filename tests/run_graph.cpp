@@ -20,8 +20,9 @@ struct Type {
   const char* name;   // ONNX's
   const char* descr;  // NumPy's
 };
-constexpr Type kTypes[] = {{"float", "<f4"}, {"float16", "<f2"}, {"int64", "<i8"},
-                           {"int32", "<i4"}, {"uint8", "|u1"},   {"bool", "|b1"}};
+constexpr Type kTypes[] = {{"float", "<f4"},  {"float16", "<f2"}, {"int64", "<i8"},  {"int32", "<i4"},
+                           {"int16", "<i2"},  {"int8", "|i1"},    {"uint64", "<u8"}, {"uint32", "<u4"},
+                           {"uint16", "<u2"}, {"uint8", "|u1"},   {"bool", "|b1"}};
 
 // The text between `from` and `to` in a header.
 std::string between(const std::string& header, const std::string& from, const std::string& to) {

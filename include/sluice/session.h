@@ -14,7 +14,8 @@
 
 namespace sluice {
 
-// A tensor on the host. dtype is ONNX's name: "float", "float16", "int64", "int32", "uint8", "bool".
+// A tensor on the host. dtype is ONNX's name: "float", "float16", "int64", "int32", "int16", "int8", "uint64",
+// "uint32", "uint16", "uint8", "bool". The GPU computes 64-bit integers in 32 bits: values beyond are refused.
 struct HostTensor {
   std::string dtype;
   std::vector<int64_t> shape;

@@ -11,14 +11,17 @@ namespace sluice {
 
 namespace {
 
-constexpr std::array kTypes = {DType::kFloat, DType::kFloat16, DType::kInt64,
-                               DType::kInt32, DType::kUint8,   DType::kBool};
+constexpr std::array kTypes = {DType::kFloat,  DType::kFloat16, DType::kInt64,  DType::kInt32,
+                               DType::kInt16,  DType::kInt8,    DType::kUint64, DType::kUint32,
+                               DType::kUint16, DType::kUint8,   DType::kBool};
 
 DType parse_dtype(const std::string& text) {
   for (const DType type : kTypes) {
     if (name(type) == text) return type;
   }
-  fail("session", "element type \"{}\" is not supported: float, float16, int64, int32, uint8 and bool are", text);
+  std::string known;
+  for (const DType type : kTypes) known += fmt::format("{}{}", known.empty() ? "" : ", ", name(type));
+  fail("session", "element type \"{}\" is not supported, only {}", text, known);
 }
 
 }  // namespace

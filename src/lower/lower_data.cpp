@@ -213,6 +213,7 @@ void lower_scatter_elements(Lowering& l, const Node& node) {
       std::find_if(std::begin(kReductions), std::end(kReductions), [&](const auto& r) { return reduction == r.first; });
   if (found == std::end(kReductions)) fail("lower", "reduction \"{}\" is not known", reduction);
   const Tensor data = l.input(node, 0);
+  if (found->second != ScatterReduction::kNone) l.refuse_rare_integers(node.input(0));
   kernels::plan_scatter_elements({.data = data,
                                   .indices = l.input(node, 1),
                                   .updates = l.input(node, 2),

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/error.h"
 #include "lower/ops.h"
 
@@ -40,12 +42,46 @@ void lower_quick_gelu(Lowering& l, const Node& node) {
   kernels::plan_quick_gelu(l.input(node, 0), l.output(node, 0), node.f("alpha", 1.702f), l.recorder());
 }
 
-// int32 and int64, and on a device without f16 float and float16, are one storage: then there is nothing to do.
+namespace {
+
+// Bits of an integer on the device, its sign apart; 0 for other types.
+uint32_t magnitude_bits(DType type) {
+  const bool is_integer = type >= DType::kInt64 && type <= DType::kUint8;
+  const bool is_signed = type <= DType::kInt8;
+  return is_integer ? std::min(bits(type), 32u) - (is_signed ? 1 : 0) : 0;
+}
+
+bool is_unsigned(DType type) { return type >= DType::kUint64 && type <= DType::kBool; }
+
+// Whether every value of a type is one of another.
+bool holds_all(DType to, DType from) {
+  return magnitude_bits(to) >= magnitude_bits(from) && (is_unsigned(from) || !is_unsigned(to));
+}
+
+// The 64-bit integers are 32 bits on the device: a uint32 beyond int32, or a negative number, would become another one.
+void refuse_lost_values(DType from, DType to) {
+  const bool to_wide = to == DType::kInt64 || to == DType::kUint64;
+  if (!to_wide || magnitude_bits(from) == 0 || holds_all(to, from)) return;
+  fail("lower", "a cast from {} to {} is not supported: on the GPU {} has 32 bits", name(from), name(to), name(to));
+}
+
+}  // namespace
+
+// Types of one storage need no work where no value has to wrap: int32 and int64, or on a device without f16 float and
+// float16.
 void lower_cast(Lowering& l, const Node& node) {
+  using enum DType;
   const Tensor x = l.input(node, 0);
-  const auto& to = l.value(node.output(0)).dtype;
-  if (to && kernels::storage_of(*to, l.recorder().caps()) == x.storage) return l.alias(node, 0, x);
-  kernels::plan_cast(x, l.output(node, 0), l.recorder());
+  const DType from = l.value(node.input(0)).dtype.value(), to = l.value(node.output(0)).dtype.value();
+  refuse_lost_values(from, to);
+  const bool integers = magnitude_bits(from) != 0 && magnitude_bits(to) != 0;
+  const bool wraps = (to == kInt8 || to == kInt16 || to == kUint16) && !(integers && holds_all(to, from));
+  if (!wraps && kernels::storage_of(to, l.recorder().caps()) == x.storage) return l.alias(node, 0, x);
+  if (!wraps) return kernels::plan_cast(x, l.output(node, 0), l.recorder());
+  const ElementOp wrap = to == kInt8    ? ElementOp::kWrapInt8
+                         : to == kInt16 ? ElementOp::kWrapInt16
+                                        : ElementOp::kWrapUint16;
+  kernels::plan_wrapping_cast(x, l.output(node, 0), wrap, l.recorder());
 }
 
 void lower_clip(Lowering& l, const Node& node) {

@@ -202,10 +202,29 @@ void Lowering::place_inputs() {
   }
 }
 
+// Types whose storage is wider than they are, so that arithmetic would not wrap as theirs does, and unsigned words.
+void Lowering::refuse_rare_integers(graph::ValueId id) const {
+  if (id == graph::kNoValue || !value(id).dtype) return;
+  switch (const DType type = *value(id).dtype) {
+    case DType::kInt8:
+    case DType::kInt16:
+    case DType::kUint16:
+    case DType::kUint32:
+    case DType::kUint64:
+      fail("lower", "element type {} (of \"{}\") is not supported by this operator", name(type), value(id).name);
+    default:
+      return;
+  }
+}
+
 void Lowering::lower_node(const graph::Node& node) {
   const OpRow* row = find_op(node.domain, node.op_type);
   if (row == nullptr) fail("lower", "the operator is not supported");
   check_row(*row, node, graph_);
+  if (row->types.all()) {
+    for (const graph::ValueId id : node.inputs) refuse_rare_integers(id);
+    for (const graph::ValueId id : node.outputs) refuse_rare_integers(id);
+  }
   row->lower(*this, node);
 }
 

@@ -89,6 +89,8 @@ class Lowering {
   // Elements of an input that must be known at compile time; throws Error naming the input otherwise.
   std::vector<int64_t> constant_ints(const graph::Node& node, size_t i) const;
   const graph::Value& value(graph::ValueId id) const { return graph_.values[id]; }
+  // Throws Error if a value is of int8, int16, uint16, uint32 or uint64, which few kernels compute with.
+  void refuse_rare_integers(graph::ValueId id) const;
 
   Lowered run();
 

@@ -13,9 +13,10 @@ constexpr std::string_view kMs = "com.microsoft";
 
 constexpr Types kFloats{DType::kFloat, DType::kFloat16};
 constexpr Types kInts{DType::kInt64, DType::kInt32};
+constexpr Types kRareInts{DType::kInt16, DType::kInt8, DType::kUint64, DType::kUint32, DType::kUint16};
 constexpr Types kBool{DType::kBool};
 constexpr Types kNumbers = kFloats | kInts;
-constexpr Types kAll = kNumbers | kBool | Types(DType::kUint8);
+constexpr Types kAll = kNumbers | kRareInts | kBool | Types(DType::kUint8);
 
 constexpr OpRow kOps[] = {
     {"", "Abs", unary<Op::kAbs>, kNumbers},
@@ -31,7 +32,7 @@ constexpr OpRow kOps[] = {
     {"", "Cos", unary<Op::kCos>, kFloats},
     {"", "CumSum", lower_cumsum, kNumbers, {11}},
     {"", "Div", binary<Op::kDiv>, kNumbers},
-    {"", "Equal", binary<Op::kEqual>, kAll},
+    {"", "Equal", binary<Op::kEqual>, kNumbers | kBool},
     {"", "Erf", unary<Op::kErf>, kFloats, {9}},
     {"", "Exp", unary<Op::kExp>, kFloats},
     {"", "Expand", lower_expand, kAll, {8}},
@@ -90,7 +91,7 @@ constexpr OpRow kOps[] = {
     {"", "Sum", binary<Op::kAdd>, kFloats},
     {"", "Tanh", unary<Op::kTanh>, kFloats},
     {"", "Tile", lower_tile, kAll},
-    {"", "TopK", lower_topk, kNumbers},
+    {"", "TopK", lower_topk, kNumbers | kRareInts},
     {"", "Transpose", lower_transpose, kAll},
     {"", "Trilu", lower_trilu, kAll, {14}},
     {"", "Unsqueeze", lower_alias, kAll},

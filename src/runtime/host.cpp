@@ -12,6 +12,11 @@ using kernels::Storage;
 
 namespace {
 
+template <class From, class To>
+To cast(From x) {
+  return static_cast<To>(x);
+}
+
 template <class From, class To, class F>
 std::vector<std::byte> convert_each(std::span<const std::byte> from, F convert) {
   const size_t count = from.size() / sizeof(From);
@@ -25,6 +30,12 @@ std::vector<std::byte> convert_each(std::span<const std::byte> from, F convert) 
   return to;
 }
 
+uint32_t narrow_unsigned(uint64_t x) {
+  if (x > std::numeric_limits<uint32_t>::max())
+    fail("tensor", "uint64 value {} does not fit in the 32 bits that the GPU computes with", x);
+  return static_cast<uint32_t>(x);
+}
+
 int32_t narrow(int64_t x) {
   if (x < std::numeric_limits<int32_t>::min() || x > std::numeric_limits<int32_t>::max()) {
     fail("tensor", "int64 value {} does not fit in the 32 bits that the GPU computes with", x);
@@ -35,28 +46,64 @@ int32_t narrow(int64_t x) {
 }  // namespace
 
 bool same_layout(DType dtype, Storage storage) {
-  return dtype != DType::kInt64 && dtype != DType::kBool && !(dtype == DType::kFloat16 && storage == Storage::kF32);
+  switch (dtype) {
+    case DType::kFloat:
+    case DType::kInt32:
+    case DType::kUint32:
+    case DType::kUint8:
+      return true;
+    case DType::kFloat16:
+      return storage == Storage::kF16;
+    default:
+      return false;
+  }
 }
 
 std::vector<std::byte> to_device_layout(std::span<const std::byte> bytes, DType dtype, Storage storage) {
-  if (dtype == DType::kInt64) return convert_each<int64_t, int32_t>(bytes, narrow);
-  if (dtype == DType::kBool)
-    return convert_each<uint8_t, uint32_t>(bytes, [](uint8_t x) { return static_cast<uint32_t>(x != 0); });
-  if (dtype == DType::kFloat16 && storage == Storage::kF32) return convert_each<uint16_t, float>(bytes, half_to_float);
-  return {bytes.begin(), bytes.end()};
+  if (same_layout(dtype, storage)) return {bytes.begin(), bytes.end()};
+  switch (dtype) {
+    case DType::kInt64:
+      return convert_each<int64_t, int32_t>(bytes, narrow);
+    case DType::kUint64:
+      return convert_each<uint64_t, uint32_t>(bytes, narrow_unsigned);
+    case DType::kInt16:
+      return convert_each<int16_t, int32_t>(bytes, cast<int16_t, int32_t>);
+    case DType::kInt8:
+      return convert_each<int8_t, int32_t>(bytes, cast<int8_t, int32_t>);
+    case DType::kUint16:
+      return convert_each<uint16_t, int32_t>(bytes, cast<uint16_t, int32_t>);
+    case DType::kBool:
+      return convert_each<uint8_t, uint32_t>(bytes, [](uint8_t x) { return static_cast<uint32_t>(x != 0); });
+    case DType::kFloat16:
+      return convert_each<uint16_t, float>(bytes, half_to_float);
+    default:
+      fail("tensor", "element type {} is not supported on the GPU", name(dtype));
+  }
 }
 
 std::vector<std::byte> from_device_layout(std::span<const std::byte> bytes, DType dtype,
                                           const kernels::Tensor& tensor) {
   const uint64_t device_bits = tensor.storage == Storage::kBytes ? 8 : tensor.storage == Storage::kF16 ? 16 : 32;
   bytes = bytes.first(tensor.elements() * device_bits / 8);
-  if (dtype == DType::kInt64)
-    return convert_each<int32_t, int64_t>(bytes, [](int32_t x) { return static_cast<int64_t>(x); });
-  if (dtype == DType::kBool)
-    return convert_each<uint32_t, uint8_t>(bytes, [](uint32_t x) { return static_cast<uint8_t>(x != 0); });
-  if (dtype == DType::kFloat16 && tensor.storage == Storage::kF32)
-    return convert_each<float, uint16_t>(bytes, float_to_half);
-  return {bytes.begin(), bytes.end()};
+  if (same_layout(dtype, tensor.storage)) return {bytes.begin(), bytes.end()};
+  switch (dtype) {
+    case DType::kInt64:
+      return convert_each<int32_t, int64_t>(bytes, cast<int32_t, int64_t>);
+    case DType::kUint64:
+      return convert_each<uint32_t, uint64_t>(bytes, cast<uint32_t, uint64_t>);
+    case DType::kInt16:
+      return convert_each<int32_t, int16_t>(bytes, cast<int32_t, int16_t>);
+    case DType::kInt8:
+      return convert_each<int32_t, int8_t>(bytes, cast<int32_t, int8_t>);
+    case DType::kUint16:
+      return convert_each<int32_t, uint16_t>(bytes, cast<int32_t, uint16_t>);
+    case DType::kBool:
+      return convert_each<uint32_t, uint8_t>(bytes, [](uint32_t x) { return static_cast<uint8_t>(x != 0); });
+    case DType::kFloat16:
+      return convert_each<float, uint16_t>(bytes, float_to_half);
+    default:
+      fail("tensor", "element type {} is not supported on the GPU", name(dtype));
+  }
 }
 
 std::vector<float> read_floats(gpu::Device& device, const gpu::Buffer& buffer, const kernels::Tensor& tensor) {

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+from op_cases_types import type_cases
 
 MS = "com.microsoft"
 FLOATS = {"f32": np.float32, "f16": np.float16}
@@ -342,3 +343,4 @@ def all_cases():
         yield from both_types(make)
     for make in (casts, integers, topk):
         yield from make()
+    yield from type_cases(case)

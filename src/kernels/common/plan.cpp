@@ -12,7 +12,13 @@ Storage storage_of(DType type, const gpu::Caps& caps) {
       return caps.f16 ? Storage::kF16 : Storage::kF32;
     case DType::kInt64:
     case DType::kInt32:
+    case DType::kInt16:
+    case DType::kInt8:
+    case DType::kUint16:
       return Storage::kI32;
+    case DType::kUint64:
+    case DType::kUint32:
+      return Storage::kUnsigned;
     case DType::kBool:
       return Storage::kU32;
     case DType::kUint8:
@@ -32,6 +38,7 @@ const char* wgsl_type(Storage storage) {
       return "i32";
     case Storage::kU32:
     case Storage::kBytes:
+    case Storage::kUnsigned:
       return "u32";
   }
   return "";

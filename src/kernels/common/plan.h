@@ -23,13 +23,13 @@ namespace sluice::kernels {
 using Slot = uint32_t;  // the storage of a tensor
 inline constexpr Slot kNoSlot = ~0u;
 
-// How elements lie in GPU memory. float16 is kF16 where the device has shader-f16 and kF32 where not; int64, int32 are
-// kI32 (ids and indices; a constant beyond 32 bits is refused at load); bool is kU32 (0 or 1); uint8 stays packed four
-// to a word.
-enum class Storage : uint8_t { kF32, kF16, kI32, kU32, kBytes };
+// How elements lie in GPU memory. float16 is kF16 where the device has shader-f16 and kF32 where not; int64, int32,
+// int16, int8 and uint16 are kI32; uint32 and uint64 are kUnsigned (64-bit integers are computed in 32 bits: a value
+// beyond them is refused when it is written); bool is kU32 (0 or 1); uint8 stays packed four to a word.
+enum class Storage : uint8_t { kF32, kF16, kI32, kU32, kBytes, kUnsigned };
 
 Storage storage_of(DType type, const gpu::Caps& caps);
-const char* wgsl_type(Storage storage);                      // "f32", "f16", "i32", "u32"; "u32" for bytes (packed)
+const char* wgsl_type(Storage storage);  // "f32", "f16", "i32", "u32"; "u32" for unsigned and for packed bytes
 uint64_t storage_bytes(Storage storage, uint64_t elements);  // rounded up to 4
 
 // A tensor as kernels see it: concrete sizes, contiguous, row-major.

@@ -60,6 +60,9 @@ TEST(Storage, FollowsTheTypeAndTheDevice) {
   EXPECT_EQ(storage_of(DType::kFloat16, caps), Storage::kF16);
   EXPECT_EQ(storage_of(DType::kInt64, caps), Storage::kI32);
   EXPECT_EQ(storage_of(DType::kUint8, caps), Storage::kBytes);
+  for (const DType type : {DType::kInt32, DType::kInt16, DType::kInt8, DType::kUint16})
+    EXPECT_EQ(storage_of(type, caps), Storage::kI32);
+  for (const DType type : {DType::kUint32, DType::kUint64}) EXPECT_EQ(storage_of(type, caps), Storage::kUnsigned);
   EXPECT_THROW(storage_of(DType::kDouble, caps), Error);
 }
 

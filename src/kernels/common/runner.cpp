@@ -119,7 +119,7 @@ std::vector<float> Runner::read_floats(const Tensor& tensor) {
 }
 
 std::vector<int32_t> Runner::read_ints(const Tensor& tensor) {
-  if (tensor.storage != Storage::kI32 && tensor.storage != Storage::kU32)
+  if (tensor.storage != Storage::kI32 && tensor.storage != Storage::kU32 && tensor.storage != Storage::kUnsigned)
     fail("runner", "only i32 and u32 tensors are read as integers");
   const auto bytes = device_.read(buffers_.at(tensor.slot), 0, storage_bytes(tensor.storage, tensor.elements()));
   std::vector<int32_t> values(tensor.elements());

@@ -26,7 +26,7 @@ class Runner {
   // Runs all that was recorded since the last run().
   void run();
   std::vector<float> read_floats(const Tensor& tensor);  // kF32 or kF16
-  std::vector<int32_t> read_ints(const Tensor& tensor);  // kI32 or kU32
+  std::vector<int32_t> read_ints(const Tensor& tensor);  // kI32, or the bits of kU32 and kUnsigned
   // Median nanoseconds of all dispatches recorded so far over `repeats` submissions after `warmup`: by timestamps, or
   // by the host's clock where the device has none.
   double time(uint32_t warmup, uint32_t repeats);

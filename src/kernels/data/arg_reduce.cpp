@@ -19,7 +19,7 @@ struct alignas(16) Params {
 void plan_arg_reduce(const ArgReduceProblem& problem, Recorder& recorder) {
   const Tensor& x = problem.x;
   const Lines lines = lines_along(x, problem.axis, kTag);
-  if (x.storage == Storage::kU32 || x.storage == Storage::kBytes) fail(kTag, "bool and uint8 are not supported");
+  if (!is_float_or_int(x)) fail(kTag, "bool, uint8, uint32 and uint64 are not supported");
   if (problem.y.storage != Storage::kI32) fail(kTag, "the output must be integers");
   if (x.slot == problem.y.slot) fail(kTag, "input and output must not share storage");
   check_size(x, kTag);

@@ -45,6 +45,10 @@ void check_count(const Tensor& tensor, uint64_t elements, std::string_view what,
   }
 }
 
+bool is_float_or_int(const Tensor& tensor) {
+  return tensor.storage == Storage::kF32 || tensor.storage == Storage::kF16 || tensor.storage == Storage::kI32;
+}
+
 void check_indices(const Tensor& indices, std::string_view tag) {
   if (indices.storage != Storage::kI32) fail(tag, "indices must be integers");
 }

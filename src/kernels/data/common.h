@@ -31,6 +31,8 @@ void add_threads(Dispatch dispatch, uint64_t threads, Recorder& recorder);
 void check_same_storage(const Tensor& a, const Tensor& b, std::string_view tag);
 void check_count(const Tensor& tensor, uint64_t elements, std::string_view what, std::string_view tag);
 void check_indices(const Tensor& indices, std::string_view tag);
+// Whether the reductions compute in the tensor's storage: kF32, kF16 and kI32.
+bool is_float_or_int(const Tensor& tensor);
 // Indices are 32-bit in shaders.
 void check_size(const Tensor& tensor, std::string_view tag);
 

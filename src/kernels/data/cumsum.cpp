@@ -20,7 +20,7 @@ struct alignas(16) Params {
 void plan_cumsum(const CumsumProblem& problem, Recorder& recorder) {
   const Tensor& x = problem.x;
   const Lines lines = lines_along(x, problem.axis, kTag);
-  if (x.storage == Storage::kU32 || x.storage == Storage::kBytes) fail(kTag, "bool and uint8 are not supported");
+  if (!is_float_or_int(x)) fail(kTag, "bool, uint8, uint32 and uint64 are not supported");
   check_same_storage(x, problem.y, kTag);
   if (problem.y.shape != x.shape) fail(kTag, "input and output must have one shape");
   check_size(x, kTag);

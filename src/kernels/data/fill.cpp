@@ -38,7 +38,8 @@ void plan_fill(const FillProblem& problem, Recorder& recorder) {
 void plan_range(const RangeProblem& problem, Recorder& recorder) {
   const Storage storage = problem.y.storage;
   check_size(problem.y, "range");
-  if (storage == Storage::kBytes || storage == Storage::kU32) fail("range", "the output must be float or int");
+  if (storage != Storage::kF32 && storage != Storage::kF16 && storage != Storage::kI32)
+    fail("range", "the output must be float or int");
   Dispatch dispatch;
   dispatch.name = "range";
   dispatch.shader = {"kernels/data/range.wgsl",

@@ -102,8 +102,8 @@ uint64_t count_of(const ReduceProblem& problem, bool reduced) {
 void check(const ReduceProblem& problem) {
   const Tensor& x = problem.x;
   const Tensor& y = problem.y;
-  if (x.storage == Storage::kU32 || x.storage == Storage::kBytes) fail(kTag, "bool and uint8 are not supported");
-  if (is_int(x) != is_int(y) || y.storage == Storage::kU32 || y.storage == Storage::kBytes) {
+  if (!is_float_or_int(x)) fail(kTag, "bool, uint8, uint32 and uint64 are not supported");
+  if (is_int(x) != is_int(y) || !is_float_or_int(y)) {
     fail(kTag, "input and output must both be float, or both int");
   }
   if (is_int(x) && problem.op == ReduceOp::kL2) fail(kTag, "L2 of ints is not supported");

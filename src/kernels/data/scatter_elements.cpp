@@ -27,8 +27,8 @@ void check(const ScatterElementsProblem& problem) {
   check_size(data, kTag);
   check_size(indices, kTag);
   if (data.storage == Storage::kBytes) fail(kTag, "packed bytes (uint8) are not supported");
-  if (data.storage == Storage::kU32 && problem.reduction != ScatterReduction::kNone) {
-    fail(kTag, "a reduction of bool is not supported");
+  if (!is_float_or_int(data) && problem.reduction != ScatterReduction::kNone) {
+    fail(kTag, "a reduction of bool, uint32 or uint64 is not supported");
   }
   if (data.rank() > kMaxRank) fail(kTag, "at most {} dimensions are supported, got {}", kMaxRank, data.rank());
   if (problem.axis >= data.rank()) fail(kTag, "axis {} is not below the rank {}", problem.axis, data.rank());
@@ -76,9 +76,7 @@ void plan_scatter_elements(const ScatterElementsProblem& problem, Recorder& reco
   dispatch.name = kTag;
   dispatch.shader = {"kernels/data/scatter_elements.wgsl",
                      {{"T", wgsl_type(storage)},
-                      {"A", storage == Storage::kI32   ? "i32"
-                            : storage == Storage::kU32 ? "u32"
-                                                       : "f32"},
+                      {"A", storage == Storage::kF16 ? "f32" : wgsl_type(storage)},
                       {"REDUCTION", static_cast<uint32_t>(problem.reduction)},
                       {"RANK", problem.data.rank()},
                       {"WG", 64u}}};

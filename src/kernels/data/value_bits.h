@@ -21,6 +21,7 @@ inline uint32_t value_bits(Storage storage, double value) {
       return static_cast<uint32_t>(static_cast<int32_t>(std::clamp<double>(value, Limits::min(), Limits::max())));
     }
     case Storage::kU32:
+    case Storage::kUnsigned:
       return static_cast<uint32_t>(std::clamp(value, 0.0, 4294967295.0));
     case Storage::kBytes:
       return static_cast<uint32_t>(std::clamp(value, 0.0, 255.0));

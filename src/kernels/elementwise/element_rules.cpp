@@ -86,6 +86,7 @@ constexpr ElementRule kRules[] = {
     {kWhere, "bff", 'f', "select($2, $1, $0)"},
     {kWhere, "bii", 'i', "select($2, $1, $0)"},
     {kWhere, "bbb", 'b', "select($2, $1, $0)"},
+    {kWhere, "buu", 'u', "select($2, $1, $0)"},
     {kClip, "fff", 'f', "select(min(max($0, $1), $2), $0, is_nan($0))"},
     {kClip, "iii", 'i', "min(max($0, $1), $2)"},
     {kToFloat, "f", 'f', "$0"},
@@ -97,6 +98,16 @@ constexpr ElementRule kRules[] = {
     {kToBool, "f", 'b', "($0 != F(0.0)) | is_nan($0)"},
     {kToBool, "i", 'b', "$0 != I(0)"},
     {kToBool, "b", 'b', "$0"},
+    {kToFloat, "u", 'f', "F($0)"},
+    {kToInt, "u", 'i', "I($0)"},
+    {kToBool, "u", 'b', "$0 != U(0u)"},
+    {kToUnsigned, "f", 'u', "U($0)"},
+    {kToUnsigned, "i", 'u', "U($0)"},
+    {kToUnsigned, "b", 'u', "U($0)"},
+    {kToUnsigned, "u", 'u', "$0"},
+    {kWrapInt8, "i", 'i', "($0 << U(24u)) >> U(24u)"},
+    {kWrapInt16, "i", 'i', "($0 << U(16u)) >> U(16u)"},
+    {kWrapUint16, "i", 'i', "$0 & I(0xffff)"},
 };
 
 char letter(ElementType type) {
@@ -107,6 +118,8 @@ char letter(ElementType type) {
       return 'i';
     case ElementType::kBool:
       return 'b';
+    case ElementType::kUnsigned:
+      return 'u';
     case ElementType::kNone:
       return '\0';
   }
@@ -114,7 +127,16 @@ char letter(ElementType type) {
 }
 
 ElementType type_of(char result) {
-  return result == 'f' ? ElementType::kFloat : result == 'i' ? ElementType::kInt : ElementType::kBool;
+  switch (result) {
+    case 'f':
+      return ElementType::kFloat;
+    case 'i':
+      return ElementType::kInt;
+    case 'u':
+      return ElementType::kUnsigned;
+    default:
+      return ElementType::kBool;
+  }
 }
 
 std::string_view type_name(ElementType type) {
@@ -125,6 +147,8 @@ std::string_view type_name(ElementType type) {
       return "int";
     case ElementType::kBool:
       return "bool";
+    case ElementType::kUnsigned:
+      return "unsigned";
     case ElementType::kNone:
       return "nothing";
   }
@@ -158,6 +182,7 @@ std::string load(uint32_t input, ElementType type, ElementRead read) {
   const std::string value = fmt::format("x{}[{}]", input, at);
   if (type == ElementType::kBool) return fmt::format("  let v{} = U({}) != U(0u);\n", input, value);
   if (type == ElementType::kInt) return fmt::format("  let v{} = I({});\n", input, value);
+  if (type == ElementType::kUnsigned) return fmt::format("  let v{} = U({});\n", input, value);
   return fmt::format("  let v{} = F({});\n", input, splat ? "f32(" + value + ")" : value);
 }
 

@@ -11,7 +11,7 @@ namespace sluice::kernels {
 
 struct ElementRule {
   ElementOp op;
-  std::string_view operands;  // one letter an operand: f, i or b
+  std::string_view operands;  // one letter an operand: f, i, b or u (unsigned)
   char result;
   std::string_view wgsl;  // $0, $1, $2 are the operands
 };

@@ -96,6 +96,8 @@ ElementType element_type(Storage storage) {
       return ElementType::kInt;
     case Storage::kU32:
       return ElementType::kBool;
+    case Storage::kUnsigned:
+      return ElementType::kUnsigned;
     case Storage::kBytes:
       return ElementType::kNone;
   }

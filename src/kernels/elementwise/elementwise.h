@@ -6,9 +6,9 @@
 // dispatch. The WGSL body is put together from a fixed table (operator, operand types) -> expression, and is part of
 // the shader's key; constants travel as uniforms, so that programs that differ only in them share a pipeline.
 //
-// Registers hold 32-bit floats (kF32 and kF16 tensors), int32 (kI32) or bool (kU32 tensors). float16 is computed in
-// float32 and rounded once, when the output is stored. NaN and infinities follow ONNX Runtime's CPU provider; see each
-// operator.
+// Registers hold 32-bit floats (kF32 and kF16 tensors), int32 (kI32), uint32 (kUnsigned) or bool (kU32 tensors).
+// float16 is computed in float32 and rounded once, when the output is stored. NaN and infinities follow ONNX Runtime's
+// CPU provider; see each operator.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace sluice::kernels {
 
-enum class ElementType : uint8_t { kNone, kFloat, kInt, kBool };
+enum class ElementType : uint8_t { kNone, kFloat, kInt, kBool, kUnsigned };
 
 enum class ElementOp : uint8_t {
   // float or int -> same type
@@ -97,6 +97,12 @@ enum class ElementOp : uint8_t {
   kToFloat,
   kToInt,
   kToBool,
+  // float, int (its bits) or bool -> uint32
+  kToUnsigned,
+  // int -> int: the value modulo 2^8 or 2^16, as a narrower type holds it
+  kWrapInt8,
+  kWrapInt16,
+  kWrapUint16,
 };
 
 std::string_view name(ElementOp op);
@@ -163,8 +169,10 @@ void plan_binary(ElementOp op, const Tensor& a, const Tensor& b, const Tensor& y
 // ONNX's variadic Min, Max, Sum: kMin, kMax or kAdd over 1 to 6 inputs.
 void plan_variadic(ElementOp op, const std::vector<Tensor>& inputs, const Tensor& y, Recorder& recorder);
 void plan_where(const Tensor& condition, const Tensor& a, const Tensor& b, const Tensor& y, Recorder& recorder);
-// Converts between kF32, kF16, kI32 and kU32 (bool) by the storages of x and y.
+// Converts between kF32, kF16, kI32, kU32 (bool) and kUnsigned by the storages of x and y. The second form goes on to
+// wrap the result, for types narrower than y's storage: one of the kWrap operators.
 void plan_cast(const Tensor& x, const Tensor& y, Recorder& recorder);
+void plan_wrapping_cast(const Tensor& x, const Tensor& y, ElementOp wrap, Recorder& recorder);
 
 // Either bound may be a tensor of one element (of x's type), a constant, or absent.
 struct ClipProblem {

@@ -156,6 +156,12 @@ int64_t int_apply(ElementOp op, int64_t a, int64_t b) {
       return b == 0 ? 0 : a % b;
     case kMod:
       return b == 0 ? 0 : (a % b + b) % b;
+    case kWrapInt8:
+      return static_cast<int8_t>(a);
+    case kWrapInt16:
+      return static_cast<int16_t>(a);
+    case kWrapUint16:
+      return static_cast<uint16_t>(a);
     default:
       return 0;
   }
@@ -202,9 +208,13 @@ double apply(ElementOp op, const Operands& x) {
     case kToFloat:
       return static_cast<float>(x.v[0]);
     case kToInt:
-      return std::trunc(x.v[0]);
+      return x.type[0] == ElementType::kUnsigned ? static_cast<int32_t>(static_cast<uint32_t>(x.v[0]))
+                                                 : std::trunc(x.v[0]);
     case kToBool:
       return x.v[0] != 0;
+    case kToUnsigned:
+      if (x.type[0] == ElementType::kFloat) return std::trunc(std::clamp(x.v[0], 0.0, 4294967295.0));
+      return static_cast<uint32_t>(static_cast<int64_t>(x.v[0]));
     default:
       break;
   }

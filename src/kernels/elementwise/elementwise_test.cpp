@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <random>
 
 #include "kernels/common/strides.h"
@@ -41,6 +42,8 @@ std::vector<double> random_values(std::mt19937& random, Storage storage, uint64_
     const uint32_t pick = random();
     if (storage == Storage::kU32) {
       v = pick % 2;
+    } else if (storage == Storage::kUnsigned) {
+      v = pick % 2 ? pick : pick % 41;
     } else if (storage == Storage::kI32) {
       v = static_cast<int>(pick % 41) - 20;
     } else if (special && pick % 3 == 0) {
@@ -79,6 +82,7 @@ void check(const Case& c, uint32_t seed) {
 }
 
 Storage storage_for(char letter) {
+  if (letter == 'u') return Storage::kUnsigned;
   return letter == 'f' ? Storage::kF32 : letter == 'i' ? Storage::kI32 : Storage::kU32;
 }
 
@@ -136,7 +140,9 @@ Case case_of(const ElementRule& rule, uint32_t count) {
 }
 
 // Float to int of what does not fit, and bounds that are NaN, are the device's business.
-bool takes_special(ElementOp op) { return op != ElementOp::kToInt && op != ElementOp::kFmod && op != ElementOp::kClip; }
+bool takes_special(ElementOp op) {
+  return op != ElementOp::kToInt && op != ElementOp::kToUnsigned && op != ElementOp::kFmod && op != ElementOp::kClip;
+}
 
 TEST(Elementwise, EveryRuleAtEdgeSizes) {
   for (const ElementRule& rule : element_rules()) {
@@ -252,7 +258,8 @@ TEST(Elementwise, RandomPrograms) {
     while (c.program.code.size() < 10) {
       const ElementRule& rule = element_rules()[random() % element_rules().size()];
       // What magnifies rounding would need a tolerance of its own.
-      if (tolerance_of(rule) != 0 || rule.op == ElementOp::kToInt || rule.operands == "ff") {
+      const bool from_float = rule.operands == "f" && rule.op == ElementOp::kToUnsigned;
+      if (tolerance_of(rule) != 0 || rule.op == ElementOp::kToInt || from_float || rule.operands == "ff") {
         if (rule.op != ElementOp::kAdd && rule.op != ElementOp::kSigmoid && rule.op != ElementOp::kMax) continue;
       }
       ElementArg args[3];
@@ -265,8 +272,11 @@ TEST(Elementwise, RandomPrograms) {
       if (!fits) continue;
       values.emplace_back(c.program.apply(rule.op, args[0], args[1], args[2]), element_type(storage_for(rule.result)));
     }
-    const ElementType last = values.back().second;
-    c.storage = last == ElementType::kFloat ? Storage::kF32 : last == ElementType::kInt ? Storage::kI32 : Storage::kU32;
+    static const std::map<ElementType, Storage> kStorages = {{ElementType::kFloat, Storage::kF32},
+                                                             {ElementType::kInt, Storage::kI32},
+                                                             {ElementType::kBool, Storage::kU32},
+                                                             {ElementType::kUnsigned, Storage::kUnsigned}};
+    c.storage = kStorages.at(values.back().second);
     check(c, seed);
     if (HasFailure()) return;
   }

@@ -23,10 +23,17 @@ ElementOp cast_to(Storage storage) {
       return ElementOp::kToInt;
     case ElementType::kBool:
       return ElementOp::kToBool;
+    case ElementType::kUnsigned:
+      return ElementOp::kToUnsigned;
     case ElementType::kNone:
       break;
   }
   fail("cast", "packed bytes (uint8) are not supported");
+}
+
+ElementArg add_cast(const Tensor& x, const Tensor& y, ElementProgram& program) {
+  if (element_type(x.storage) == ElementType::kNone) fail("cast", "packed bytes (uint8) are not supported");
+  return program.apply(cast_to(y.storage), ElementProgram::input(0));
 }
 
 // A bound that is absent becomes the type's least or greatest value.
@@ -101,7 +108,13 @@ void plan_where(const Tensor& condition, const Tensor& a, const Tensor& b, const
 
 void plan_cast(const Tensor& x, const Tensor& y, Recorder& recorder) {
   ElementwiseProblem plan{{x}, y, {}, "elementwise/cast"};
-  plan.program.apply(cast_to(y.storage), ElementProgram::input(0));
+  add_cast(x, y, plan.program);
+  plan_elementwise(plan, recorder);
+}
+
+void plan_wrapping_cast(const Tensor& x, const Tensor& y, ElementOp wrap, Recorder& recorder) {
+  ElementwiseProblem plan{{x}, y, {}, "elementwise/cast"};
+  plan.program.apply(wrap, add_cast(x, y, plan.program));
   plan_elementwise(plan, recorder);
 }
 

@@ -125,6 +125,24 @@ TEST(SingleOperator, CastsBetweenAllStorages) {
   }
 }
 
+TEST(SingleOperator, WrappingCasts) {
+  const std::vector<int32_t> values = {0, 1, -1, 127, 128, -129, 255, 256, 32767, 32768, -32769, 65535, 65536, 70000};
+  const auto count = static_cast<uint32_t>(values.size());
+  Runner runner(test_device());
+  const Tensor x = runner.upload({count}, values);
+  const Tensor i8 = runner.allocate(Storage::kI32, {count}), i16 = runner.allocate(Storage::kI32, {count}),
+               u16 = runner.allocate(Storage::kI32, {count});
+  plan_wrapping_cast(x, i8, ElementOp::kWrapInt8, runner.recorder());
+  plan_wrapping_cast(x, i16, ElementOp::kWrapInt16, runner.recorder());
+  plan_wrapping_cast(x, u16, ElementOp::kWrapUint16, runner.recorder());
+  runner.run();
+  for (uint32_t i = 0; i < count; ++i) {
+    EXPECT_EQ(runner.read_ints(i8)[i], static_cast<int8_t>(values[i])) << values[i];
+    EXPECT_EQ(runner.read_ints(i16)[i], static_cast<int16_t>(values[i])) << values[i];
+    EXPECT_EQ(runner.read_ints(u16)[i], static_cast<uint16_t>(values[i])) << values[i];
+  }
+}
+
 TEST(SingleOperator, VariadicAndQuickGelu) {
   Runner runner(test_device());
   const Tensor a = runner.upload(Storage::kF32, {3}, {1, kNan, -4});

@@ -20,7 +20,9 @@ inline Tensor upload(Runner& runner, Storage storage, const std::vector<uint32_t
   if (element_type(storage) == ElementType::kFloat) {
     return runner.upload(storage, shape, std::vector<float>(values.begin(), values.end()));
   }
-  Tensor tensor = runner.upload(shape, std::vector<int32_t>(values.begin(), values.end()));
+  std::vector<int32_t> bits(values.size());
+  for (size_t i = 0; i < values.size(); ++i) bits[i] = static_cast<int32_t>(static_cast<int64_t>(values[i]));
+  Tensor tensor = runner.upload(shape, bits);
   tensor.storage = storage;
   return tensor;
 }
@@ -31,6 +33,11 @@ inline std::vector<double> download(Runner& runner, const Tensor& tensor) {
     return {values.begin(), values.end()};
   }
   const auto values = runner.read_ints(tensor);
+  if (tensor.storage == Storage::kUnsigned) {
+    std::vector<double> result;
+    for (const int32_t v : values) result.push_back(static_cast<uint32_t>(v));
+    return result;
+  }
   return {values.begin(), values.end()};
 }
 
