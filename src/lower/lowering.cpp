@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "kernels/data/narrow.h"
 #include "lower/op_table.h"
 
 namespace sluice::lower {
@@ -119,12 +120,40 @@ Tensor Lowering::tensor_of(graph::ValueId id) {
   fail("lower", "\"{}\" is not available on the GPU", v.name);
 }
 
-Tensor Lowering::input(const graph::Node& node, size_t i) { return tensor_of(node.input(i)); }
+Tensor Lowering::unpacked(const Tensor& tensor) {
+  const Tensor whole = recorder_.scratch(kernels::Storage::kI32, tensor.shape);
+  kernels::plan_unpack({.x = tensor, .y = whole}, recorder_);
+  return whole;
+}
+
+Tensor Lowering::input(const graph::Node& node, size_t i) {
+  const Tensor tensor = tensor_of(node.input(i));
+  return tensor && whole_bytes_ && tensor.storage == kernels::Storage::kBytes ? unpacked(tensor) : tensor;
+}
 
 Tensor Lowering::output(const graph::Node& node, size_t i) {
   const graph::ValueId id = node.output(i);
   if (id == graph::kNoValue) return {};
-  return tensors_[id] ? tensors_[id] : place(id, SlotKind::kIntermediate);
+  const Tensor tensor = tensors_[id] ? tensors_[id] : place(id, SlotKind::kIntermediate);
+  if (!whole_bytes_ || tensor.storage != kernels::Storage::kBytes) return tensor;
+  for (const auto& [whole, packed] : to_pack_) {
+    if (packed.slot == tensor.slot) return whole;
+  }
+  to_pack_.emplace_back(recorder_.scratch(kernels::Storage::kI32, tensor.shape), tensor);
+  return to_pack_.back().first;
+}
+
+void Lowering::with_whole_bytes(const std::function<void()>& lower) {
+  whole_bytes_ = true;
+  to_pack_.clear();
+  try {
+    lower();
+  } catch (...) {
+    whole_bytes_ = false;
+    throw;
+  }
+  whole_bytes_ = false;
+  for (const auto& [whole, packed] : to_pack_) kernels::plan_pack_bytes(whole, packed, recorder_);
 }
 
 void Lowering::alias(const graph::Node& node, size_t i, const Tensor& tensor) {

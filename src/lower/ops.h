@@ -11,10 +11,18 @@ using graph::Node;
 
 // An axis attribute or input as an index from the front; throws Error if it is outside [-rank, rank).
 uint32_t resolve_axis(int64_t axis, size_t rank);
-// The single float that an optional scalar input or attribute holds.
-float constant_scalar(const Lowering& l, const Node& node, size_t input);
+// The single number that an input holds, which must be known at compile time.
+double constant_scalar(const Lowering& l, const Node& node, size_t input);
+
+// An operator whose kernels do not take packed bytes, of uint8 tensors too.
+template <void (*kLower)(Lowering&, const Node&)>
+void whole(Lowering& l, const Node& node) {
+  l.with_whole_bytes([&] { kLower(l, node); });
+}
 
 // lower_elementwise.cpp
+// Plans a program whose output is the node's first, modulo 2^8 or 2^16 where that is narrower than its storage.
+void lower_program(Lowering& l, const Node& node, kernels::ElementwiseProblem problem);
 void lower_unary(Lowering& l, const Node& node, kernels::ElementOp op);
 void lower_binary(Lowering& l, const Node& node, kernels::ElementOp op);
 template <kernels::ElementOp kOp>
@@ -25,6 +33,8 @@ template <kernels::ElementOp kOp>
 void binary(Lowering& l, const Node& node) {
   lower_binary(l, node, kOp);
 }
+void lower_sum(Lowering& l, const Node& node);
+void lower_mean(Lowering& l, const Node& node);
 void lower_mod(Lowering& l, const Node& node);
 void lower_gelu(Lowering& l, const Node& node);
 void lower_quick_gelu(Lowering& l, const Node& node);

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+from op_cases_more import more_cases
 from op_cases_types import type_cases
 
 MS = "com.microsoft"
@@ -344,3 +345,4 @@ def all_cases():
     for make in (casts, integers, topk):
         yield from make()
     yield from type_cases(case)
+    yield from more_cases(case, both_types, normal)

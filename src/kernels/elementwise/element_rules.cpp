@@ -98,6 +98,31 @@ constexpr ElementRule kRules[] = {
     {kToBool, "f", 'b', "($0 != F(0.0)) | is_nan($0)"},
     {kToBool, "i", 'b', "$0 != I(0)"},
     {kToBool, "b", 'b', "$0"},
+    {kAbs, "u", 'u', "$0"},
+    {kSign, "u", 'u', "min($0, U(1u))"},
+    {kBitNot, "u", 'u', "~$0"},
+    {kBitAnd, "uu", 'u', "$0 & $1"},
+    {kBitOr, "uu", 'u', "$0 | $1"},
+    {kBitXor, "uu", 'u', "$0 ^ $1"},
+    {kShiftLeft, "uu", 'u', "shift_left($0, $1)"},
+    {kShiftRight, "uu", 'u', "shift_right($0, $1)"},
+    {kShiftLeft, "ii", 'i', "bitcast<I>(shift_left(bitcast<U>($0), bitcast<U>($1)))"},
+    {kShiftRight, "ii", 'i', "bitcast<I>(shift_right(bitcast<U>($0), bitcast<U>($1)))"},
+    {kAdd, "uu", 'u', "$0 + $1"},
+    {kSub, "uu", 'u', "$0 - $1"},
+    {kMul, "uu", 'u', "$0 * $1"},
+    {kDiv, "uu", 'u', "$0 / $1"},
+    {kMin, "uu", 'u', "min($0, $1)"},
+    {kMax, "uu", 'u', "max($0, $1)"},
+    {kMod, "uu", 'u', "rem_u($0, $1)"},
+    {kFmod, "uu", 'u', "rem_u($0, $1)"},
+    {kEqual, "uu", 'b', "$0 == $1"},
+    {kNotEqual, "uu", 'b', "$0 != $1"},
+    {kLess, "uu", 'b', "$0 < $1"},
+    {kLessOrEqual, "uu", 'b', "$0 <= $1"},
+    {kGreater, "uu", 'b', "$0 > $1"},
+    {kGreaterOrEqual, "uu", 'b', "$0 >= $1"},
+    {kClip, "uuu", 'u', "min(max($0, $1), $2)"},
     {kToFloat, "u", 'f', "F($0)"},
     {kToInt, "u", 'i', "I($0)"},
     {kToBool, "u", 'b', "$0 != U(0u)"},
@@ -189,6 +214,7 @@ std::string load(uint32_t input, ElementType type, ElementRead read) {
 std::string constant_text(uint32_t index, ElementType type) {
   if (type == ElementType::kBool) return fmt::format("  let c{0} = U(constant({0})) != U(0u);\n", index);
   if (type == ElementType::kFloat) return fmt::format("  let c{0} = F(bitcast<f32>(constant({0})));\n", index);
+  if (type == ElementType::kUnsigned) return fmt::format("  let c{0} = U(constant({0}));\n", index);
   return fmt::format("  let c{0} = I(bitcast<i32>(constant({0})));\n", index);
 }
 

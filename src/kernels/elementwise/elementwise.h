@@ -123,7 +123,7 @@ struct ElementInstruction {
 
 struct ElementConstant {
   ElementType type = ElementType::kFloat;
-  uint32_t bits = 0;  // of the float, the int, or 0 / 1
+  uint32_t bits = 0;  // of the number, or 0 / 1
   bool operator==(const ElementConstant&) const = default;
 };
 
@@ -136,6 +136,7 @@ struct ElementProgram {
   static ElementArg input(uint32_t index) { return {ElementArg::Kind::kInput, static_cast<uint8_t>(index)}; }
   ElementArg constant(float value);
   ElementArg constant(int32_t value);
+  ElementArg constant(uint32_t value);
   ElementArg constant(bool value);
   // Appends an instruction; returns its result.
   ElementArg apply(ElementOp op, ElementArg a, ElementArg b = {}, ElementArg c = {});

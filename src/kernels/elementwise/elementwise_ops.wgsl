@@ -131,6 +131,8 @@ fn pow_i(a: I, b: I) -> I {
 // the quotient.
 fn rem_i(a: I, b: I) -> I { return select(a - (a / b) * b, I(0), b == I(0)); }
 
+fn rem_u(a: U, b: U) -> U { return select(a % b, U(0u), b == U(0u)); }
+
 // The remainder with the divisor's sign.
 fn mod_i(a: I, b: I) -> I {
   let r = rem_i(a, b);

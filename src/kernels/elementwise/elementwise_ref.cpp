@@ -132,6 +132,10 @@ int64_t int_apply(ElementOp op, int64_t a, int64_t b) {
       return std::max<int64_t>(a, 0);
     case kBitNot:
       return ~a;
+    case kShiftLeft:
+      return b < 0 || b > 31 ? 0 : static_cast<int64_t>(static_cast<uint32_t>(a) << b);
+    case kShiftRight:
+      return b < 0 || b > 31 ? 0 : static_cast<int64_t>(static_cast<uint32_t>(a) >> b);
     case kBitAnd:
       return a & b;
     case kBitOr:
@@ -142,8 +146,8 @@ int64_t int_apply(ElementOp op, int64_t a, int64_t b) {
       return a + b;
     case kSub:
       return a - b;
-    case kMul:
-      return a * b;
+    case kMul:  // of uint32 it may take 64 bits without a sign
+      return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
     case kDiv:
       return b == 0 ? a : a / b;
     case kPow:
@@ -227,6 +231,9 @@ double apply(ElementOp op, const Operands& x) {
   if (result == ElementType::kInt) {
     return static_cast<int32_t>(int_apply(op, static_cast<int64_t>(x.v[0]), static_cast<int64_t>(x.v[1])));
   }
+  if (result == ElementType::kUnsigned) {
+    return static_cast<uint32_t>(int_apply(op, static_cast<int64_t>(x.v[0]), static_cast<int64_t>(x.v[1])));
+  }
   const bool unary = x.type[1] == ElementType::kNone;
   return static_cast<float>(unary ? float_unary(op, x.v[0]) : float_binary(op, x.v[0], x.v[1]));
 }
@@ -234,6 +241,7 @@ double apply(ElementOp op, const Operands& x) {
 double constant_value(const ElementConstant& constant) {
   if (constant.type == ElementType::kFloat) return std::bit_cast<float>(constant.bits);
   if (constant.type == ElementType::kInt) return static_cast<int32_t>(constant.bits);
+  if (constant.type == ElementType::kUnsigned) return constant.bits;
   return constant.bits != 0;
 }
 
