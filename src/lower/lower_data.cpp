@@ -246,7 +246,7 @@ void lower_scatter_nd(Lowering& l, const Node& node) {
       l.recorder());
 }
 
-void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op) {
+kernels::ReduceProblem reduce_problem(Lowering& l, const Node& node, kernels::ReduceOp op) {
   const Tensor x = l.input(node, 0);
   kernels::ReduceProblem problem{.x = x, .y = {}, .axes = {}, .op = op};
   const std::vector<int64_t> axes = axes_of(l, node, 1, "axes");
@@ -254,6 +254,11 @@ void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op) {
   if (axes.empty() && node.i("noop_with_empty_axes", 0) == 0) {
     for (uint32_t axis = 0; axis < x.rank(); ++axis) problem.axes.push_back(axis);
   }
+  return problem;
+}
+
+void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op) {
+  kernels::ReduceProblem problem = reduce_problem(l, node, op);
   problem.y = l.output(node, 0);
   kernels::plan_reduce(problem, l.recorder());
 }

@@ -31,9 +31,9 @@ def case(name, op, inputs, outputs=1, constants=(), domain="", **attributes):
         if array is None:
             continue
         if i in constants:
-            initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), f"in{i}"))
+            initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), f"in{i}"))
         else:
-            feeds[f"in{i}"] = np.ascontiguousarray(array)
+            feeds[f"in{i}"] = np.asarray(array, order="C")
     outputs = [f"out{i}" for i in range(outputs)] if isinstance(outputs, int) else outputs
     first = next(onnx_type(a) for a in inputs if a is not None)
     typed = [o if isinstance(o, tuple) else (o, first) for o in outputs]
