@@ -202,6 +202,11 @@ def statistics(case, normal, rng, dtype):
     yield case("LpNormalization-zero", "LpNormalization", [np.zeros((2, 3), dtype)])
     yield case("MeanVarianceNormalization", "MeanVarianceNormalization", [x])
     yield case("MeanVarianceNormalization-axes", "MeanVarianceNormalization", [x], axes=[1, 2])
+    float32 = [("out1", TensorProto.FLOAT), ("out2", TensorProto.FLOAT)]
+    wide, gain, shift = normal(rng, dtype, 3, 4, 65), normal(rng, dtype, 65), normal(rng, dtype, 65)
+    yield case("LayerNormalization-outputs", "LayerNormalization", [wide, gain, shift], ["out0", *float32], constants=(1, 2))
+    yield case("LayerNormalization-axis", "LayerNormalization", [wide, normal(rng, dtype, 4, 65)], ["out0", *float32], constants=(1,), axis=1)
+    yield case("SimplifiedLayerNormalization-outputs", "SimplifiedLayerNormalization", [wide, gain], ["out0", float32[0]], constants=(1,), axis=-1)
     for block in (1, 2):
         y = normal(rng, dtype, 2, 8, 4, 6)
         for mode in ("DCR", "CRD"):
