@@ -30,7 +30,7 @@ const OpRule* find_rule(std::string_view domain, std::string_view op_type) {
     RuleMap map;
     for (const std::span<const OpRule> group :
          {shape_rules(), select_rules(), move_rules(), elementwise_rules(), reduce_rules(), nn_rules(), norm_rules(),
-          quantized_rules(), attention_rules(), state_rules()}) {
+          quantized_rules(), linear_rules(), attention_rules(), state_rules()}) {
       for (const OpRule& rule : group) map.emplace(OpKey{rule.domain, rule.op_type}, &rule);
     }
     return map;

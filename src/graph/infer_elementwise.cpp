@@ -55,6 +55,18 @@ void infer_logic(NodeInfer& n) {
   n.set(0, DType::kBool, broadcast_all(n));
 }
 
+void infer_bits(NodeInfer& n) {
+  if (is_float(n.dtype(0)) || n.dtype(0) == DType::kBool)
+    n.refuse("the inputs must be integers, got {}", name(n.dtype(0)));
+  infer_arithmetic(n);
+}
+
+void infer_shift(NodeInfer& n) {
+  const std::string direction = n.node().s("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT") n.refuse("direction must be LEFT or RIGHT, got \"{}\"", direction);
+  infer_bits(n);
+}
+
 void infer_where(NodeInfer& n) {
   n.expect_dtype(0, "the condition", {DType::kBool});
   n.expect_same_dtype(1, 2, "both choices");
@@ -287,6 +299,19 @@ constexpr OpRule kRules[] = {
     {kOnnx, "Erf", 1, infer_same},
     {kOnnx, "Cos", 1, infer_float},
     {kOnnx, "Sin", 1, infer_float},
+    {kOnnx, "Selu", 1, infer_float},
+    {kOnnx, "Celu", 1, infer_float},
+    {kOnnx, "ThresholdedRelu", 1, infer_float},
+    {kOnnx, "Shrink", 1, infer_float},
+    {kOnnx, "Tan", 1, infer_float},
+    {kOnnx, "Asin", 1, infer_float},
+    {kOnnx, "Acos", 1, infer_float},
+    {kOnnx, "Atan", 1, infer_float},
+    {kOnnx, "Sinh", 1, infer_float},
+    {kOnnx, "Cosh", 1, infer_float},
+    {kOnnx, "Asinh", 1, infer_float},
+    {kOnnx, "Acosh", 1, infer_float},
+    {kOnnx, "Atanh", 1, infer_float},
     {kOnnx, "Not", 1, infer_not, fold_unary<not_dim, nullptr>},
     {kOnnx, "IsNaN", 1, infer_test},
     {kOnnx, "IsInf", 1, infer_test},
@@ -301,6 +326,12 @@ constexpr OpRule kRules[] = {
     {kOnnx, "Min", 1, infer_arithmetic, fold_arithmetic<min_dims, min_floats>},
     {kOnnx, "Max", 1, infer_arithmetic, fold_arithmetic<max_dims, max_floats>},
     {kOnnx, "Sum", 1, infer_arithmetic},
+    {kOnnx, "Mean", 1, infer_arithmetic},
+    {kOnnx, "BitShift", 2, infer_shift},
+    {kOnnx, "BitwiseAnd", 2, infer_bits},
+    {kOnnx, "BitwiseOr", 2, infer_bits},
+    {kOnnx, "BitwiseXor", 2, infer_bits},
+    {kOnnx, "BitwiseNot", 1, infer_bits},
     {kOnnx, "Mod", 2, infer_arithmetic, fold_modulo},
     {kOnnx, "Pow", 2, infer_pow},
     {kOnnx, "PRelu", 2, infer_prelu},

@@ -77,9 +77,61 @@ void infer_topk(NodeInfer& n) {
   n.set(1, DType::kInt64, std::move(to));
 }
 
+// indices, depth, {off, on}: a new axis of that depth.
+void infer_one_hot(NodeInfer& n) {
+  n.expect_shape(2, "values", {{2, 0}});
+  const std::vector<int64_t> depth = n.ints(1, "depth");
+  if (depth.size() != 1 || depth[0] < 1) n.refuse("depth must be one number, at least 1");
+  Shape to = n.shape(0);
+  const size_t axis = n.axis(n.node().i("axis", -1), to.size() + 1);
+  to.insert(to.begin() + static_cast<ptrdiff_t>(axis), Dim{depth[0], 0});
+  n.set(0, n.dtype(2), std::move(to));
+}
+
+void infer_eye_like(NodeInfer& n) {
+  n.expect_rank(0, "the input", 2);
+  const std::optional<DType> to = n.node().find("dtype") != nullptr ? dtype_of_onnx(n.attribute("dtype", 0, 0x7fffffff))
+                                                                    : std::optional(n.dtype(0));
+  if (!to) n.refuse("dtype {} is not known", n.node().i("dtype", 0));
+  n.set(0, *to, n.shape(0));
+}
+
+// (N, C, H, W) with blocks of pixels as channels, or back.
+template <bool kToSpace>
+void infer_blocks(NodeInfer& n) {
+  n.expect_rank(0, "the input", 4);
+  const int64_t block = n.size_attribute("blocksize");
+  if (kToSpace) {
+    const std::string mode = n.node().s("mode", "DCR");
+    if (mode != "DCR" && mode != "CRD") n.refuse("mode must be DCR or CRD, got \"{}\"", mode);
+  }
+  Shape to = n.shape(0);
+  if (!constant_elements(to)) n.refuse("the shape {} must be known at compile time", n.text(to));
+  const bool fits =
+      kToSpace ? to[1].value % saturating_mul(block, block) == 0 : to[2].value % block == 0 && to[3].value % block == 0;
+  if (!fits) n.refuse("{} does not split into blocks of {}", n.text(to), block);
+  to[1].value = kToSpace ? to[1].value / (block * block) : saturating_mul(to[1].value, saturating_mul(block, block));
+  for (size_t i = 2; i < 4; ++i) to[i].value = kToSpace ? saturating_mul(to[i].value, block) : to[i].value / block;
+  n.set(0, n.dtype(0), std::move(to));
+}
+
+void refuse_data_dependent(NodeInfer& n) {
+  n.refuse("the operator is not supported: the size of its output depends on the data");
+}
+
 constexpr OpRule kRules[] = {
-    {kOnnx, "Tile", 2, infer_tile},     {kOnnx, "Pad", 1, infer_pad},   {kOnnx, "Trilu", 1, infer_trilu},
-    {kOnnx, "CumSum", 2, infer_cumsum}, {kOnnx, "TopK", 1, infer_topk},
+    {kOnnx, "OneHot", 3, infer_one_hot},
+    {kOnnx, "EyeLike", 1, infer_eye_like},
+    {kOnnx, "DepthToSpace", 1, infer_blocks<true>},
+    {kOnnx, "SpaceToDepth", 1, infer_blocks<false>},
+    {kOnnx, "NonZero", 1, refuse_data_dependent},
+    {kOnnx, "Compress", 2, refuse_data_dependent},
+    {kOnnx, "Unique", 1, refuse_data_dependent},
+    {kOnnx, "Tile", 2, infer_tile},
+    {kOnnx, "Pad", 1, infer_pad},
+    {kOnnx, "Trilu", 1, infer_trilu},
+    {kOnnx, "CumSum", 2, infer_cumsum},
+    {kOnnx, "TopK", 1, infer_topk},
 };
 
 }  // namespace

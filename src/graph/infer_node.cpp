@@ -126,6 +126,17 @@ int64_t NodeInfer::attribute(std::string_view attribute_name, int64_t low, int64
   return value;
 }
 
+std::optional<DType> dtype_of_onnx(int64_t number) {
+  static constexpr std::pair<int64_t, DType> kTypes[] = {
+      {1, DType::kFloat},   {2, DType::kUint8},   {3, DType::kInt8},      {4, DType::kUint16},   {5, DType::kInt16},
+      {6, DType::kInt32},   {7, DType::kInt64},   {9, DType::kBool},      {10, DType::kFloat16}, {11, DType::kDouble},
+      {12, DType::kUint32}, {13, DType::kUint64}, {16, DType::kBFloat16}, {21, DType::kUint4},   {22, DType::kInt4}};
+  for (const auto& [onnx, dtype] : kTypes) {
+    if (onnx == number) return dtype;
+  }
+  return std::nullopt;
+}
+
 std::vector<int64_t> strides_of(const std::vector<int64_t>& shape) {
   std::vector<int64_t> strides(shape.size());
   int64_t stride = 1;

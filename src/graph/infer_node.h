@@ -112,6 +112,9 @@ struct OpRule {
   std::optional<Content> (*fold)(NodeInfer&) = nullptr;
 };
 
+// An element type by its number in ONNX's TensorProto.DataType; nothing for those that no operator takes.
+std::optional<DType> dtype_of_onnx(int64_t number);
+
 // Helpers of folding rules. Strides and indices are row-major.
 std::vector<int64_t> strides_of(const std::vector<int64_t>& shape);
 // For every element of `to` (constant) the index of the element of `from` that broadcasting puts there.
@@ -130,6 +133,7 @@ std::span<const OpRule> reduce_rules();
 std::span<const OpRule> nn_rules();
 std::span<const OpRule> norm_rules();
 std::span<const OpRule> quantized_rules();
+std::span<const OpRule> linear_rules();
 std::span<const OpRule> attention_rules();
 std::span<const OpRule> state_rules();
 

@@ -59,7 +59,62 @@ void infer_skip_norm(NodeInfer& n) {
   n.set(3, n.dtype(0), from);
 }
 
+// X (N, C, ...) and vectors over the channels, called by these names in order.
+void check_channels(NodeInfer& n, std::initializer_list<const char*> names) {
+  n.expect_float(0, "X");
+  if (n.rank(0) < 2) n.refuse("X must have rank 2 or more, got {}", n.text(n.shape(0)));
+  size_t i = 1;
+  for (const char* name : names) {
+    n.expect_float(i, name);
+    n.expect_shape(i++, name, {n.shape(0)[1]});
+  }
+}
+
+void infer_batch_norm(NodeInfer& n) {
+  if (n.node().i("training_mode", 0) != 0) n.refuse("training_mode must be 0");
+  check_channels(n, {"scale", "B", "mean", "var"});
+  n.set(0, n.dtype(0), n.shape(0));
+}
+
+void infer_instance_norm(NodeInfer& n) {
+  check_channels(n, {"scale", "B"});
+  n.set(0, n.dtype(0), n.shape(0));
+}
+
+// scale and bias are of the groups before opset 21, of the channels from then on.
+void infer_group_norm(NodeInfer& n) {
+  check_channels(n, {});
+  const int64_t groups = n.size_attribute("num_groups");
+  const Dim channels = n.shape(0)[1];
+  if (!channels.is_constant() || channels.value % groups != 0)
+    n.refuse("{} channels do not make {} groups", n.text(channels), groups);
+  const Shape expected = {n.opset() < 21 ? Dim{groups, 0} : channels};
+  n.expect_shape(1, "scale", expected);
+  n.expect_shape(2, "bias", expected);
+  n.set(0, n.dtype(0), n.shape(0));
+}
+
+void infer_lp_norm(NodeInfer& n) {
+  n.expect_float(0, "the input");
+  n.axis(n.node().i("axis", -1), n.rank(0));
+  n.attribute("p", 1, 2, 2);
+  n.set(0, n.dtype(0), n.shape(0));
+}
+
+void infer_mean_variance_norm(NodeInfer& n) {
+  n.expect_float(0, "X");
+  std::vector<int64_t> axes = n.node().ints("axes");
+  if (axes.empty()) axes = {0, 2, 3};
+  for (const int64_t axis : axes) n.axis(axis, n.rank(0));
+  n.set(0, n.dtype(0), n.shape(0));
+}
+
 constexpr OpRule kRules[] = {
+    {kOnnx, "BatchNormalization", 5, infer_batch_norm},
+    {kOnnx, "InstanceNormalization", 3, infer_instance_norm},
+    {kOnnx, "GroupNormalization", 3, infer_group_norm},
+    {kOnnx, "LpNormalization", 1, infer_lp_norm},
+    {kOnnx, "MeanVarianceNormalization", 1, infer_mean_variance_norm},
     {kOnnx, "LayerNormalization", 2, infer_layer_norm},
     {kOnnx, "SimplifiedLayerNormalization", 2, infer_simplified_layer_norm},
     {kMicrosoft, "SimplifiedLayerNormalization", 2, infer_simplified_layer_norm},

@@ -88,6 +88,15 @@ void infer_arg(NodeInfer& n) {
   n.set(0, DType::kInt64, reduced_shape(n.shape(0), reduced, n.node().i("keepdims", 1) != 0));
 }
 
+// Over all but batch and channels.
+void infer_global_pool(NodeInfer& n) {
+  n.expect_float(0, "the input");
+  if (n.rank(0) < 3) n.refuse("the input must have rank 3 or more, got {}", n.text(n.shape(0)));
+  Shape to = n.shape(0);
+  for (size_t i = 2; i < to.size(); ++i) to[i] = {1, 0};
+  n.set(0, n.dtype(0), std::move(to));
+}
+
 void infer_softmax(NodeInfer& n) {
   n.expect_float(0, "the input");
   if (n.rank(0) > 0)
@@ -105,11 +114,15 @@ constexpr OpRule kRules[] = {
     {kOnnx, "ReduceSumSquare", 1, infer_reduce},
     {kOnnx, "ReduceL1", 1, infer_reduce},
     {kOnnx, "ReduceL2", 1, infer_reduce},
+    {kOnnx, "ReduceLogSum", 1, infer_reduce},
     {kOnnx, "ReduceLogSumExp", 1, infer_reduce},
+    {kOnnx, "GlobalAveragePool", 1, infer_global_pool},
+    {kOnnx, "GlobalMaxPool", 1, infer_global_pool},
     {kOnnx, "ArgMax", 1, infer_arg},
     {kOnnx, "ArgMin", 1, infer_arg},
     {kOnnx, "Softmax", 1, infer_softmax},
     {kOnnx, "LogSoftmax", 1, infer_softmax},
+    {kOnnx, "Hardmax", 1, infer_softmax},
 };
 
 }  // namespace

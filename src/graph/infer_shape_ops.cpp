@@ -53,18 +53,7 @@ void infer_dropout(NodeInfer& n) {
   n.set(1, DType::kBool, n.shape(0));
 }
 
-std::optional<DType> cast_target(NodeInfer& n) {
-  // By ONNX's TensorProto.DataType.
-  static constexpr std::pair<int64_t, DType> kTypes[] = {
-      {1, DType::kFloat},   {2, DType::kUint8},   {3, DType::kInt8},      {4, DType::kUint16},   {5, DType::kInt16},
-      {6, DType::kInt32},   {7, DType::kInt64},   {9, DType::kBool},      {10, DType::kFloat16}, {11, DType::kDouble},
-      {12, DType::kUint32}, {13, DType::kUint64}, {16, DType::kBFloat16}, {21, DType::kUint4},   {22, DType::kInt4}};
-  const int64_t to = n.attribute("to", 0, kMax);
-  for (const auto& [number, dtype] : kTypes) {
-    if (number == to) return dtype;
-  }
-  return std::nullopt;
-}
+std::optional<DType> cast_target(NodeInfer& n) { return dtype_of_onnx(n.attribute("to", 0, kMax)); }
 
 void infer_cast(NodeInfer& n) {
   const std::optional<DType> to = cast_target(n);
@@ -268,7 +257,12 @@ void infer_integer_range(NodeInfer& n, const Dim& start, const Dim& limit, const
   if (delta == Dim{1, 0} && !(start.is_constant() && limit.is_constant())) {
     const std::optional<Dim> length = subtract(limit, start);
     if (!length) n.refuse("its length is not known at compile time");
-    return n.set(0, n.dtype(0), {*length});
+    n.set(0, n.dtype(0), {*length});
+    if (!length->is_constant() || length->value > kMaxFoldElements) return;
+    Content content;
+    content.shape = {length->value};
+    for (int64_t i = 0; i < length->value; ++i) content.ints.push_back({wrap_add(start.value, i), start.symbol});
+    return n.set_content(0, std::move(content));
   }
   if (!start.is_constant() || !limit.is_constant() || !delta.is_constant())
     n.refuse("its length is not known at compile time");

@@ -50,6 +50,16 @@ double first_element(const graph::Constant& constant) {
       return static_cast<double>(load(int64_t{}));
     case DType::kInt32:
       return load(int32_t{});
+    case DType::kInt16:
+      return load(int16_t{});
+    case DType::kInt8:
+      return load(int8_t{});
+    case DType::kUint64:
+      return static_cast<double>(load(uint64_t{}));
+    case DType::kUint32:
+      return load(uint32_t{});
+    case DType::kUint16:
+      return load(uint16_t{});
     case DType::kBool:
     case DType::kUint8:
       return load(uint8_t{});
@@ -65,12 +75,12 @@ std::vector<int64_t> axes_of(const Lowering& l, const Node& node, size_t input, 
 
 }  // namespace
 
-float constant_scalar(const Lowering& l, const Node& node, size_t input) {
+double constant_scalar(const Lowering& l, const Node& node, size_t input) {
   const graph::Value& v = l.value(node.input(input));
   if (v.known && v.known->size() == 1 && v.known->front().is_constant())
-    return static_cast<float>(v.known->front().value);
+    return static_cast<double>(v.known->front().value);
   if (!v.constant) fail("lower", "input {} (\"{}\") must be a constant", input, v.name);
-  return static_cast<float>(first_element(*v.constant));
+  return first_element(*v.constant);
 }
 
 void lower_alias(Lowering& l, const Node& node) { l.alias(node, 0, l.input(node, 0)); }
@@ -159,13 +169,18 @@ void lower_constant_of_shape(Lowering& l, const Node& node) {
   kernels::plan_fill({.y = l.output(node, 0), .value = value}, l.recorder());
 }
 
+// Tables of bytes stay packed where their slices are whole words.
 void lower_gather(Lowering& l, const Node& node) {
   const Tensor data = l.input(node, 0);
-  kernels::plan_gather({.data = data,
-                        .indices = l.input(node, 1),
-                        .y = l.output(node, 0),
-                        .axis = resolve_axis(node.i("axis", 0), data.rank())},
-                       l.recorder());
+  const uint32_t axis = resolve_axis(node.i("axis", 0), data.rank());
+  const auto plan = [&] {
+    kernels::plan_gather({.data = l.input(node, 0), .indices = l.input(node, 1), .y = l.output(node, 0), .axis = axis},
+                         l.recorder());
+  };
+  uint64_t slice = 1;
+  for (size_t d = axis + 1; d < data.shape.size(); ++d) slice *= data.shape[d];
+  if (data.storage == kernels::Storage::kBytes && slice % 4 != 0) return l.with_whole_bytes(plan);
+  plan();
 }
 
 void lower_gather_elements(Lowering& l, const Node& node) {
@@ -231,7 +246,7 @@ void lower_scatter_nd(Lowering& l, const Node& node) {
       l.recorder());
 }
 
-void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op) {
+kernels::ReduceProblem reduce_problem(Lowering& l, const Node& node, kernels::ReduceOp op) {
   const Tensor x = l.input(node, 0);
   kernels::ReduceProblem problem{.x = x, .y = {}, .axes = {}, .op = op};
   const std::vector<int64_t> axes = axes_of(l, node, 1, "axes");
@@ -239,6 +254,11 @@ void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op) {
   if (axes.empty() && node.i("noop_with_empty_axes", 0) == 0) {
     for (uint32_t axis = 0; axis < x.rank(); ++axis) problem.axes.push_back(axis);
   }
+  return problem;
+}
+
+void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op) {
+  kernels::ReduceProblem problem = reduce_problem(l, node, op);
   problem.y = l.output(node, 0);
   kernels::plan_reduce(problem, l.recorder());
 }

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "base/error.h"
 #include "lower/ops.h"
@@ -8,27 +10,106 @@ namespace sluice::lower {
 using kernels::ElementOp;
 using kernels::Storage;
 
-void lower_unary(Lowering& l, const Node& node, ElementOp op) {
-  kernels::plan_unary(op, l.input(node, 0), l.output(node, 0), l.recorder());
-}
+namespace {
 
-// Also the variadic Sum, Min and Max, of any number of inputs. Pow alone may mix types: its exponent is converted to
-// its base's.
-void lower_binary(Lowering& l, const Node& node, ElementOp op) {
-  const Tensor y = l.output(node, 0);
-  std::vector<Tensor> inputs;
-  for (size_t i = 0; i < node.inputs.size(); ++i) inputs.push_back(l.input(node, i));
-  if (inputs.size() == 2) {
-    if (op == ElementOp::kPow && kernels::element_type(inputs[0].storage) != kernels::element_type(inputs[1].storage)) {
-      const Tensor converted = l.recorder().scratch(inputs[0].storage, inputs[1].shape);
-      kernels::plan_cast(inputs[1], converted, l.recorder());
-      inputs[1] = converted;
-    }
-    kernels::plan_binary(op, inputs[0], inputs[1], y, l.recorder());
-  } else {
-    kernels::plan_variadic(op, inputs, y, l.recorder());
+using kernels::ElementProgram;
+
+// The operator that brings a result into a narrow type's range; nothing for types that fill their storage, and for
+// uint8, whose packing does.
+std::optional<ElementOp> wrap_of(DType type) {
+  switch (type) {
+    case DType::kInt8:
+      return ElementOp::kWrapInt8;
+    case DType::kInt16:
+      return ElementOp::kWrapInt16;
+    case DType::kUint16:
+      return ElementOp::kWrapUint16;
+    default:
+      return std::nullopt;
   }
 }
+
+kernels::ElementArg last_result(const ElementProgram& program) {
+  return {kernels::ElementArg::Kind::kResult, static_cast<uint8_t>(program.code.size() - 1)};
+}
+
+}  // namespace
+
+void lower_program(Lowering& l, const Node& node, kernels::ElementwiseProblem problem) {
+  const std::optional<ElementOp> wrap = wrap_of(l.value(node.output(0)).dtype.value());
+  if (wrap) problem.program.apply(*wrap, last_result(problem.program));
+  problem.output = l.output(node, 0);
+  kernels::plan_elementwise(problem, l.recorder());
+}
+
+void lower_unary(Lowering& l, const Node& node, ElementOp op) {
+  kernels::ElementwiseProblem problem{{l.input(node, 0)}, {}, {}, ""};
+  problem.program.apply(op, ElementProgram::input(0));
+  lower_program(l, node, std::move(problem));
+}
+
+namespace {
+
+// Sums and the like of more inputs than one program takes: the first ones are joined in a scratch tensor.
+void join_first(Lowering& l, const Node& node, ElementOp op, std::vector<Tensor>& inputs) {
+  const std::vector<Tensor> first(inputs.begin(), inputs.begin() + ElementProgram::kMaxInputs);
+  const Tensor y = l.output(node, 0);
+  const Tensor joined = l.recorder().scratch(inputs[0].storage, y.shape);
+  kernels::plan_variadic(op, first, joined, l.recorder());
+  inputs.erase(inputs.begin(), inputs.begin() + ElementProgram::kMaxInputs);
+  inputs.insert(inputs.begin(), joined);
+}
+
+// Whether a float tensor is known to hold integers, so that it may become one of integers.
+bool holds_integers(const Lowering& l, const Node& node, size_t input) {
+  const double value = constant_scalar(l, node, input);
+  return value == std::trunc(value);
+}
+
+// Pow alone may mix types: its exponent is converted to its base's.
+Tensor exponent(Lowering& l, const Node& node, const Tensor& base) {
+  const Tensor given = l.input(node, 1);
+  const auto type = kernels::element_type(given.storage), wanted = kernels::element_type(base.storage);
+  if (type == wanted) return given;
+  const bool is_float = type == kernels::ElementType::kFloat;
+  if (is_float && !(given.elements() == 1 && holds_integers(l, node, 1)))
+    fail("lower", "a float exponent of an integer base must be a whole constant");
+  const Tensor converted = l.recorder().scratch(base.storage, given.shape);
+  kernels::plan_cast(given, converted, l.recorder());
+  return converted;
+}
+
+}  // namespace
+
+// Also the variadic Sum, Min and Max.
+void lower_binary(Lowering& l, const Node& node, ElementOp op) {
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    inputs.push_back(op == ElementOp::kPow && i == 1 ? exponent(l, node, inputs[0]) : l.input(node, i));
+  }
+  while (inputs.size() > ElementProgram::kMaxInputs) join_first(l, node, op, inputs);
+  kernels::ElementwiseProblem problem{inputs, {}, {}, ""};
+  kernels::ElementArg all = ElementProgram::input(0);
+  for (uint32_t k = 1; k < inputs.size(); ++k) all = problem.program.apply(op, all, ElementProgram::input(k));
+  if (inputs.size() == 1) problem.program.apply(op, all, all);  // Min and Max; the sum of one is lower_sum's
+  lower_program(l, node, std::move(problem));
+}
+
+// The sum or mean of any number of tensors.
+static void lower_any_sum(Lowering& l, const Node& node, float factor) {
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < node.inputs.size(); ++i) inputs.push_back(l.input(node, i));
+  while (inputs.size() > ElementProgram::kMaxInputs) join_first(l, node, ElementOp::kAdd, inputs);
+  kernels::ElementwiseProblem problem{inputs, {}, {}, ""};
+  auto& program = problem.program;
+  kernels::ElementArg all = ElementProgram::input(0);
+  for (uint32_t k = 1; k < inputs.size(); ++k) all = program.apply(ElementOp::kAdd, all, ElementProgram::input(k));
+  if (inputs.size() == 1 || factor != 1) program.apply(ElementOp::kMul, all, program.constant(factor));
+  lower_program(l, node, std::move(problem));
+}
+
+void lower_sum(Lowering& l, const Node& node) { lower_any_sum(l, node, 1); }
+void lower_mean(Lowering& l, const Node& node) { lower_any_sum(l, node, 1 / static_cast<float>(node.inputs.size())); }
 
 void lower_mod(Lowering& l, const Node& node) {
   lower_binary(l, node, node.i("fmod", 0) != 0 ? ElementOp::kFmod : ElementOp::kMod);
@@ -75,13 +156,10 @@ void lower_cast(Lowering& l, const Node& node) {
   const DType from = l.value(node.input(0)).dtype.value(), to = l.value(node.output(0)).dtype.value();
   refuse_lost_values(from, to);
   const bool integers = magnitude_bits(from) != 0 && magnitude_bits(to) != 0;
-  const bool wraps = (to == kInt8 || to == kInt16 || to == kUint16) && !(integers && holds_all(to, from));
+  const bool wraps = wrap_of(to) && !(integers && holds_all(to, from));
   if (!wraps && kernels::storage_of(to, l.recorder().caps()) == x.storage) return l.alias(node, 0, x);
   if (!wraps) return kernels::plan_cast(x, l.output(node, 0), l.recorder());
-  const ElementOp wrap = to == kInt8    ? ElementOp::kWrapInt8
-                         : to == kInt16 ? ElementOp::kWrapInt16
-                                        : ElementOp::kWrapUint16;
-  kernels::plan_wrapping_cast(x, l.output(node, 0), wrap, l.recorder());
+  kernels::plan_wrapping_cast(x, l.output(node, 0), *wrap_of(to), l.recorder());
 }
 
 void lower_clip(Lowering& l, const Node& node) {

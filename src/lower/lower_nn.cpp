@@ -183,33 +183,35 @@ void flatten_from(const Node& node, Tensor& x, Tensor& y, Tensor& weight) {
 }  // namespace
 
 void lower_rms_norm(Lowering& l, const Node& node) {
-  if (node.output(1) != graph::kNoValue) fail("lower", "output 1 (inv_std_var) is not supported");
-  kernels::RmsNormProblem problem{
-      .x = l.input(node, 0), .weight = l.input(node, 1), .y = l.output(node, 0), .epsilon = node.f("epsilon", 1e-5f)};
+  kernels::RmsNormProblem problem{.x = l.input(node, 0),
+                                  .weight = l.input(node, 1),
+                                  .y = l.output(node, 0),
+                                  .factor = l.output(node, 1),
+                                  .epsilon = node.f("epsilon", 1e-5f)};
   flatten_from(node, problem.x, problem.y, problem.weight);
   kernels::plan_rms_norm(problem, l.recorder());
 }
 
 void lower_skip_rms_norm(Lowering& l, const Node& node) {
-  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue)
-    fail("lower", "outputs 1 and 2 (mean, inv_std_var) are not supported");
+  if (node.output(1) != graph::kNoValue) fail("lower", "output 1 (mean) is not supported: none is computed");
   kernels::plan_skip_rms_norm({.x = l.input(node, 0),
                                .skip = l.input(node, 1),
                                .weight = l.input(node, 2),
                                .bias = l.input(node, 3),
                                .y = l.output(node, 0),
                                .sum = l.output(node, 3),
+                               .factor = l.output(node, 2),
                                .epsilon = node.f("epsilon", 1e-12f)},
                               l.recorder());
 }
 
 void lower_layer_norm(Lowering& l, const Node& node) {
-  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue)
-    fail("lower", "outputs 1 and 2 (mean, inv_std_dev) are not supported");
   kernels::LayerNormProblem problem{.x = l.input(node, 0),
                                     .weight = l.input(node, 1),
                                     .bias = l.input(node, 2),
                                     .y = l.output(node, 0),
+                                    .mean = l.output(node, 1),
+                                    .factor = l.output(node, 2),
                                     .epsilon = node.f("epsilon", 1e-5f)};
   flatten_from(node, problem.x, problem.y, problem.weight);
   if (problem.bias) problem.bias.shape = problem.weight.shape;
@@ -217,8 +219,6 @@ void lower_layer_norm(Lowering& l, const Node& node) {
 }
 
 void lower_skip_layer_norm(Lowering& l, const Node& node) {
-  if (node.output(1) != graph::kNoValue || node.output(2) != graph::kNoValue)
-    fail("lower", "outputs 1 and 2 (mean, inv_std_var) are not supported");
   kernels::plan_skip_layer_norm({.x = l.input(node, 0),
                                  .skip = l.input(node, 1),
                                  .weight = l.input(node, 2),
@@ -226,6 +226,8 @@ void lower_skip_layer_norm(Lowering& l, const Node& node) {
                                  .bias = l.input(node, 4),
                                  .y = l.output(node, 0),
                                  .sum = l.output(node, 3),
+                                 .mean = l.output(node, 1),
+                                 .factor = l.output(node, 2),
                                  .epsilon = node.f("epsilon", 1e-12f)},
                                 l.recorder());
 }

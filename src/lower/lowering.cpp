@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "kernels/data/narrow.h"
 #include "lower/op_table.h"
 
 namespace sluice::lower {
@@ -119,12 +120,52 @@ Tensor Lowering::tensor_of(graph::ValueId id) {
   fail("lower", "\"{}\" is not available on the GPU", v.name);
 }
 
-Tensor Lowering::input(const graph::Node& node, size_t i) { return tensor_of(node.input(i)); }
+Tensor Lowering::unpacked(const Tensor& tensor) {
+  const Tensor whole = recorder_.scratch(kernels::Storage::kI32, tensor.shape);
+  kernels::plan_unpack({.x = tensor, .y = whole}, recorder_);
+  return whole;
+}
+
+Tensor Lowering::input(const graph::Node& node, size_t i) {
+  const Tensor tensor = tensor_of(node.input(i));
+  return tensor && whole_bytes_ && tensor.storage == kernels::Storage::kBytes ? unpacked(tensor) : tensor;
+}
+
+Tensor Lowering::packed_input(const graph::Node& node, size_t i) {
+  const graph::ValueId id = node.input(i);
+  if (id == graph::kNoValue) return {};
+  if (tensors_[id]) return tensors_[id];
+  const graph::Value& v = value(id);
+  if (!v.constant) fail("lower", "\"{}\" of type {} must be a constant", v.name, name(*v.dtype));
+  graph::Constant bytes = *v.constant;
+  bytes.dtype = DType::kUint8;
+  bytes.shape = {static_cast<int64_t>(bytes.bytes.size())};
+  return place_constant(id, std::make_shared<const graph::Constant>(std::move(bytes)));
+}
 
 Tensor Lowering::output(const graph::Node& node, size_t i) {
   const graph::ValueId id = node.output(i);
   if (id == graph::kNoValue) return {};
-  return tensors_[id] ? tensors_[id] : place(id, SlotKind::kIntermediate);
+  const Tensor tensor = tensors_[id] ? tensors_[id] : place(id, SlotKind::kIntermediate);
+  if (!whole_bytes_ || tensor.storage != kernels::Storage::kBytes) return tensor;
+  for (const auto& [whole, packed] : to_pack_) {
+    if (packed.slot == tensor.slot) return whole;
+  }
+  to_pack_.emplace_back(recorder_.scratch(kernels::Storage::kI32, tensor.shape), tensor);
+  return to_pack_.back().first;
+}
+
+void Lowering::with_whole_bytes(const std::function<void()>& lower) {
+  whole_bytes_ = true;
+  to_pack_.clear();
+  try {
+    lower();
+  } catch (...) {
+    whole_bytes_ = false;
+    throw;
+  }
+  whole_bytes_ = false;
+  for (const auto& [whole, packed] : to_pack_) kernels::plan_pack_bytes(whole, packed, recorder_);
 }
 
 void Lowering::alias(const graph::Node& node, size_t i, const Tensor& tensor) {
@@ -174,22 +215,30 @@ std::vector<int64_t> Lowering::constant_ints(const graph::Node& node, size_t i) 
   return result;
 }
 
-void Lowering::place_inputs() {
-  std::vector<std::string> state;
-  for (const auto& [present, past] : binding_.shared) state.push_back(past);
-  const auto listed = [](const std::vector<std::string>& names, const std::string& n) {
-    return std::find(names.begin(), names.end(), n) != names.end();
+void Lowering::place_input(graph::ValueId id, bool is_state) {
+  const std::string& input = value(id).name;
+  const auto listed = [&](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), input) != names.end();
   };
+  if (listed(binding_.folded) || value(id).known) return;
+  if (!listed(binding_.positions)) {
+    result_.inputs[input] = place(id, is_state ? SlotKind::kCache : SlotKind::kInput);
+    return;
+  }
+  std::vector<graph::Dim> elements;
+  const std::vector<uint32_t> shape = sizes(id);
+  for (uint32_t e = 0; e < shape.back(); ++e) elements.push_back({.value = e, .symbol = binding_.past});
+  result_.inputs[input] = place_derived(id, std::move(elements));
+}
+
+void Lowering::place_inputs() {
   for (const graph::ValueId id : graph_.inputs) {
-    const std::string& input = value(id).name;
-    if (listed(binding_.folded, input) || value(id).known) continue;
-    if (listed(binding_.positions, input)) {
-      std::vector<graph::Dim> elements;
-      const std::vector<uint32_t> shape = sizes(id);
-      for (uint32_t e = 0; e < shape.back(); ++e) elements.push_back({.value = e, .symbol = binding_.past});
-      result_.inputs[input] = place_derived(id, std::move(elements));
-    } else {
-      result_.inputs[input] = place(id, listed(state, input) ? SlotKind::kCache : SlotKind::kInput);
+    const bool is_state = std::any_of(binding_.shared.begin(), binding_.shared.end(),
+                                      [&](const auto& pair) { return pair.second == value(id).name; });
+    try {
+      place_input(id, is_state);
+    } catch (const Error& error) {
+      result_.obstacles.push_back(fmt::format("input \"{}\": {}", value(id).name, error.what()));
     }
   }
 }
@@ -212,7 +261,8 @@ void Lowering::refuse_rare_integers(graph::ValueId id) const {
 void Lowering::lower_node(const graph::Node& node) {
   const OpRow* row = find_op(node.domain, node.op_type);
   if (row == nullptr) fail("lower", "the operator is not supported");
-  if (!row->takes_all_integers) {
+  check_row(*row, node, graph_);
+  if (row->types.all()) {
     for (const graph::ValueId id : node.inputs) refuse_rare_integers(id);
     for (const graph::ValueId id : node.outputs) refuse_rare_integers(id);
   }
@@ -220,12 +270,8 @@ void Lowering::lower_node(const graph::Node& node) {
 }
 
 Lowered Lowering::run() {
-  try {
-    place_inputs();
-  } catch (const Error& error) {
-    result_.obstacles.push_back(error.what());
-    return std::move(result_);
-  }
+  place_inputs();
+  if (!result_.obstacles.empty()) return std::move(result_);
   for (const graph::Node& node : graph_.nodes) {
     try {
       lower_node(node);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -79,11 +80,16 @@ class Lowering {
   // Tensor of a node's i-th input; an empty Tensor where it is absent. Places constants and derived integers on first
   // use.
   Tensor input(const graph::Node& node, size_t i);
+  // The bytes of an input of a 4-bit type, two values each, as one dimension; it must be a constant.
+  Tensor packed_input(const graph::Node& node, size_t i);
   // A new tensor for the i-th output, of the inferred shape and type; an empty Tensor where the output is not wanted.
   Tensor output(const graph::Node& node, size_t i);
   // The tensor of an output that continues a state input: the input's own where the caller lets them share, else a new
   // one.
   Tensor state_output(const graph::Node& node, size_t output, size_t past_input);
+  // Runs `lower` with uint8 tensors handed out as whole integers: input() gives unpacked copies, and what goes to
+  // output() is packed at the end. For kernels that do not take packed bytes.
+  void with_whole_bytes(const std::function<void()>& lower);
   // Lets output i live in the input's slot (same elements, other shape).
   void alias(const graph::Node& node, size_t i, const Tensor& tensor);
   // Elements of an input that must be known at compile time; throws Error naming the input otherwise.
@@ -100,7 +106,9 @@ class Lowering {
   Tensor place_constant(graph::ValueId id, std::shared_ptr<const graph::Constant> constant);
   Tensor place_derived(graph::ValueId id, std::vector<graph::Dim> elements);
   Tensor tensor_of(graph::ValueId id);
+  Tensor unpacked(const Tensor& tensor);
   void place_inputs();
+  void place_input(graph::ValueId id, bool is_state);
   void lower_node(const graph::Node& node);
   void assume_outputs(const graph::Node& node);
   void collect();
@@ -114,6 +122,8 @@ class Lowering {
   std::map<const std::byte*, std::vector<Slot>> constants_;
   std::map<Slot, size_t> slot_index_;  // of constants, in result_.slots
   Lowered result_;
+  bool whole_bytes_ = false;
+  std::vector<std::pair<Tensor, Tensor>> to_pack_;  // whole integers, and the packed output they go to
   Slot next_ = 1;
 };
 

@@ -17,16 +17,16 @@ using graph::ValueId;
 // x (2, 4) float -> the nodes -> the last node's first output.
 class GraphBuilder {
  public:
-  GraphBuilder() {
-    graph_.opsets = {{"", 21}, {"com.microsoft", 1}};
-    last_ = graph_.add_value({.name = "x", .dtype = DType::kFloat, .shape = graph::Shape{{2, 0}, {4, 0}}});
+  explicit GraphBuilder(int64_t opset = 21, DType dtype = DType::kFloat) : opset_(opset) {
+    graph_.opsets = {{"", opset}, {"com.microsoft", 1}};
+    last_ = graph_.add_value({.name = "x", .dtype = dtype, .shape = graph::Shape{{2, 0}, {4, 0}}});
     graph_.inputs = {last_};
   }
   GraphBuilder& node(const std::string& op, std::map<std::string, graph::Attribute> attributes = {}) {
     Node node;
     node.name = "node_" + std::to_string(graph_.nodes.size());
     node.op_type = op;
-    node.opset = 21;
+    node.opset = opset_;
     node.inputs = {last_};
     node.attributes = std::move(attributes);
     last_ = graph_.add_value({.name = node.name + "/output"});
@@ -42,6 +42,7 @@ class GraphBuilder {
 
  private:
   Graph graph_;
+  int64_t opset_;
   ValueId last_;
 };
 
@@ -56,6 +57,35 @@ TEST(OpTable, HasNoOperatorTwice) {
   std::set<std::pair<std::string_view, std::string_view>> seen;
   for (const OpRow& row : op_table()) EXPECT_TRUE(seen.emplace(row.domain, row.op_type).second) << row.op_type;
   EXPECT_EQ(find_op("", "NoSuchOperator"), nullptr);
+}
+
+// The one obstacle of a graph of Neg (opset 7 on, numbers) or Gelu (20 on, floats).
+std::string obstacle(int64_t opset, DType dtype, const std::string& op) {
+  const gpu::Caps caps;
+  const Lowered lowered = lower(GraphBuilder(opset, dtype).node(op).inferred(), {}, caps);
+  return lowered.obstacles.size() == 1 ? lowered.obstacles[0] : std::to_string(lowered.obstacles.size());
+}
+
+TEST(OpTable, RefusesOtherOpsetsAndTypes) {
+  EXPECT_EQ(obstacle(21, DType::kFloat, "Neg"), "0");
+  EXPECT_EQ(obstacle(kNewestOpset, DType::kFloat16, "Gelu"), "0");
+  EXPECT_EQ(obstacle(kNewestOpset + 1, DType::kFloat, "Neg"),
+            "Neg \"node_0\": [lower] opset 26 is not supported, only 7 to 25");
+  EXPECT_EQ(obstacle(19, DType::kFloat, "Gelu"), "Gelu \"node_0\": [lower] opset 19 is not supported, only 20 to 25");
+  EXPECT_EQ(obstacle(21, DType::kInt32, "Erf"),
+            "Erf \"node_0\": [lower] element type int32 of input 0 (\"x\") is not supported, only float, float16");
+  EXPECT_EQ(obstacle(21, DType::kDouble, "Erf"),
+            "input \"x\": [tensor] element type double is not supported on the GPU");
+}
+
+TEST(OpTable, RowsAreWellFormed) {
+  EXPECT_EQ(to_string(Types()), "any");
+  EXPECT_EQ(to_string(Types(DType::kBool, DType::kFloat)), "float, bool");
+  for (const OpRow& row : op_table()) {
+    EXPECT_LE(row.opsets.first, row.opsets.last) << row.op_type;
+    EXPECT_LE(row.opsets.last, kNewestOpset) << row.op_type;
+    EXPECT_NE(row.types.bits, 0u) << row.op_type;
+  }
 }
 
 TEST(Lowering, AliasesCostNothing) {

@@ -1,7 +1,9 @@
-// The operators that Sluice runs: one row each.
+// The operators that Sluice runs: one row each, with the element types and opsets that its lowering was written for.
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "graph/graph.h"
@@ -10,16 +12,44 @@ namespace sluice::lower {
 
 class Lowering;
 
+// A set of element types.
+struct Types {
+  uint32_t bits = ~0u;
+  constexpr Types() = default;  // all
+  template <class... T>
+  constexpr explicit Types(DType first, T... more) : bits(bit(first) | (0u | ... | bit(more))) {}
+  constexpr bool contains(DType type) const { return (bits & bit(type)) != 0; }
+  constexpr bool all() const { return bits == ~0u; }
+  constexpr Types operator|(Types other) const {
+    other.bits |= bits;
+    return other;
+  }
+
+ private:
+  static constexpr uint32_t bit(DType type) { return 1u << static_cast<uint32_t>(type); }
+};
+// "float, float16", or "any" for all.
+std::string to_string(Types types);
+
+inline constexpr int kNewestOpset = 25;  // of ai.onnx that any rule was checked against
+
+struct Opsets {
+  int first = 1, last = kNewestOpset;
+};
+
 struct OpRow {
   std::string_view domain;  // "" for ai.onnx
   std::string_view op_type;
   void (*lower)(Lowering&, const graph::Node&);
-  // Whether it also takes int8, int16, uint16, uint32 and uint64: operators that move or select elements and never
-  // compute with them. The others refuse these types by name.
-  bool takes_all_integers = false;
+  Types types = {};     // of input `operand`, or of output 0 where that is -1
+  Opsets opsets = {7};  // of the domain, as the model imports it
+  int operand = 0;
 };
 
 std::span<const OpRow> op_table();
 const OpRow* find_op(std::string_view domain, std::string_view op_type);  // nullptr if there is none
+
+// Throws Error "lower" if the node's opset or element type is not among its row's.
+void check_row(const OpRow& row, const graph::Node& node, const graph::Graph& graph);
 
 }  // namespace sluice::lower

@@ -11,10 +11,18 @@ using graph::Node;
 
 // An axis attribute or input as an index from the front; throws Error if it is outside [-rank, rank).
 uint32_t resolve_axis(int64_t axis, size_t rank);
-// The single float that an optional scalar input or attribute holds.
-float constant_scalar(const Lowering& l, const Node& node, size_t input);
+// The single number that an input holds, which must be known at compile time.
+double constant_scalar(const Lowering& l, const Node& node, size_t input);
+
+// An operator whose kernels do not take packed bytes, of uint8 tensors too.
+template <void (*kLower)(Lowering&, const Node&)>
+void whole(Lowering& l, const Node& node) {
+  l.with_whole_bytes([&] { kLower(l, node); });
+}
 
 // lower_elementwise.cpp
+// Plans a program whose output is the node's first, modulo 2^8 or 2^16 where that is narrower than its storage.
+void lower_program(Lowering& l, const Node& node, kernels::ElementwiseProblem problem);
 void lower_unary(Lowering& l, const Node& node, kernels::ElementOp op);
 void lower_binary(Lowering& l, const Node& node, kernels::ElementOp op);
 template <kernels::ElementOp kOp>
@@ -25,6 +33,8 @@ template <kernels::ElementOp kOp>
 void binary(Lowering& l, const Node& node) {
   lower_binary(l, node, kOp);
 }
+void lower_sum(Lowering& l, const Node& node);
+void lower_mean(Lowering& l, const Node& node);
 void lower_mod(Lowering& l, const Node& node);
 void lower_gelu(Lowering& l, const Node& node);
 void lower_quick_gelu(Lowering& l, const Node& node);
@@ -32,7 +42,58 @@ void lower_cast(Lowering& l, const Node& node);
 void lower_clip(Lowering& l, const Node& node);
 void lower_where(Lowering& l, const Node& node);
 
+// lower_activation.cpp
+void lower_leaky_relu(Lowering& l, const Node& node);
+void lower_prelu(Lowering& l, const Node& node);
+void lower_elu(Lowering& l, const Node& node);
+void lower_selu(Lowering& l, const Node& node);
+void lower_celu(Lowering& l, const Node& node);
+void lower_hard_sigmoid(Lowering& l, const Node& node);
+void lower_hard_swish(Lowering& l, const Node& node);
+void lower_mish(Lowering& l, const Node& node);
+void lower_softsign(Lowering& l, const Node& node);
+void lower_thresholded_relu(Lowering& l, const Node& node);
+void lower_shrink(Lowering& l, const Node& node);
+void lower_swish(Lowering& l, const Node& node);
+void lower_is_inf(Lowering& l, const Node& node);
+void lower_bit_shift(Lowering& l, const Node& node);
+void lower_biased(Lowering& l, const Node& node, kernels::ElementOp op);
+template <kernels::ElementOp kOp>
+void biased(Lowering& l, const Node& node) {
+  lower_biased(l, node, kOp);
+}
+
+// lower_statistics.cpp
+void lower_reduce_l1(Lowering& l, const Node& node);
+void lower_reduce_log_sum(Lowering& l, const Node& node);
+void lower_reduce_log_sum_exp(Lowering& l, const Node& node);
+void lower_global_average_pool(Lowering& l, const Node& node);
+void lower_global_max_pool(Lowering& l, const Node& node);
+void lower_hardmax(Lowering& l, const Node& node);
+void lower_batch_norm(Lowering& l, const Node& node);
+void lower_instance_norm(Lowering& l, const Node& node);
+void lower_group_norm(Lowering& l, const Node& node);
+void lower_lp_norm(Lowering& l, const Node& node);
+void lower_mean_variance_norm(Lowering& l, const Node& node);
+
+// lower_make.cpp
+void lower_known(Lowering& l, const Node& node);
+void lower_dropout(Lowering& l, const Node& node);
+void lower_range(Lowering& l, const Node& node);
+void lower_one_hot(Lowering& l, const Node& node);
+void lower_eye_like(Lowering& l, const Node& node);
+void lower_depth_to_space(Lowering& l, const Node& node);
+void lower_space_to_depth(Lowering& l, const Node& node);
+
+// lower_linear.cpp
+void lower_dequantize_linear(Lowering& l, const Node& node);
+void lower_quantize_linear(Lowering& l, const Node& node);
+void lower_dynamic_quantize_linear(Lowering& l, const Node& node);
+void lower_matmul_integer(Lowering& l, const Node& node);
+
 // lower_data.cpp
+// x and the axes of a Reduce* node, without an output.
+kernels::ReduceProblem reduce_problem(Lowering& l, const Node& node, kernels::ReduceOp op);
 void lower_alias(Lowering& l, const Node& node);
 void lower_transpose(Lowering& l, const Node& node);
 void lower_slice(Lowering& l, const Node& node);

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+from op_cases_more import more_cases
 from op_cases_types import type_cases
 
 MS = "com.microsoft"
@@ -30,9 +31,9 @@ def case(name, op, inputs, outputs=1, constants=(), domain="", **attributes):
         if array is None:
             continue
         if i in constants:
-            initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), f"in{i}"))
+            initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), f"in{i}"))
         else:
-            feeds[f"in{i}"] = np.ascontiguousarray(array)
+            feeds[f"in{i}"] = np.asarray(array, order="C")
     outputs = [f"out{i}" for i in range(outputs)] if isinstance(outputs, int) else outputs
     first = next(onnx_type(a) for a in inputs if a is not None)
     typed = [o if isinstance(o, tuple) else (o, first) for o in outputs]
@@ -344,3 +345,4 @@ def all_cases():
     for make in (casts, integers, topk):
         yield from make()
     yield from type_cases(case)
+    yield from more_cases(case, both_types, normal)

@@ -60,6 +60,13 @@ std::string default_name(const ElementProgram& program) {
   return text;
 }
 
+// Functions that are only part of the shaders that call them.
+bool uses_trig(const ElementProgram& program) {
+  return std::any_of(program.code.begin(), program.code.end(), [](const ElementInstruction& instruction) {
+    return instruction.op >= ElementOp::kTan && instruction.op <= ElementOp::kAtanh;
+  });
+}
+
 Params params_of(const ElementProgram& program, const StridedSpace& space, uint32_t width, uint64_t groups) {
   Params params{};
   params.count = static_cast<uint32_t>(groups);
@@ -136,6 +143,7 @@ void plan_elementwise(const ElementwiseProblem& problem, Recorder& recorder) {
   defines.emplace_back("INPUTS", static_cast<uint32_t>(problem.inputs.size()));
   defines.emplace_back("WIDTH", width);
   defines.emplace_back("RANK", strided ? static_cast<uint32_t>(space.dims.size()) : 1u);
+  defines.emplace_back("TRIG", uses_trig(problem.program) ? 1u : 0u);
   defines.emplace_back("WG", wg);
   defines.emplace_back("BODY", element_body(problem.program, types, reads));
   dispatch.operands.push_back(out(problem.output));

@@ -42,6 +42,15 @@ enum class ElementOp : uint8_t {
   kErf,
   kSin,
   kCos,
+  kTan,
+  kAsin,
+  kAcos,
+  kAtan,
+  kSinh,
+  kCosh,
+  kAsinh,
+  kAcosh,
+  kAtanh,
   kFloor,
   kCeil,
   kRound,      // half to even
@@ -49,6 +58,14 @@ enum class ElementOp : uint8_t {
   // bool -> bool, float -> bool
   kNot,
   kIsNan,
+  kIsInf,
+  // int or unsigned -> same type; shifts of unsigned only
+  kBitNot,
+  kBitAnd,
+  kBitOr,
+  kBitXor,
+  kShiftLeft,
+  kShiftRight,
   // two of float or int -> same type. Min and Max: NaN if either is. Div of ints truncates, by zero gives the dividend.
   // Mod takes the divisor's sign (ints only in ONNX), Fmod the dividend's. Pow of ints: a negative exponent truncates
   // 1/a^|b|.
@@ -106,7 +123,7 @@ struct ElementInstruction {
 
 struct ElementConstant {
   ElementType type = ElementType::kFloat;
-  uint32_t bits = 0;  // of the float, the int, or 0 / 1
+  uint32_t bits = 0;  // of the number, or 0 / 1
   bool operator==(const ElementConstant&) const = default;
 };
 
@@ -119,6 +136,7 @@ struct ElementProgram {
   static ElementArg input(uint32_t index) { return {ElementArg::Kind::kInput, static_cast<uint8_t>(index)}; }
   ElementArg constant(float value);
   ElementArg constant(int32_t value);
+  ElementArg constant(uint32_t value);
   ElementArg constant(bool value);
   // Appends an instruction; returns its result.
   ElementArg apply(ElementOp op, ElementArg a, ElementArg b = {}, ElementArg c = {});

@@ -13,6 +13,9 @@ alias B = bool;
 #endif
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/elementwise/elementwise_ops.wgsl"
+#if TRIG
+#include "kernels/elementwise/elementwise_trig.wgsl"
+#endif
 
 struct Params {
   count: u32,                       // groups of WIDTH elements

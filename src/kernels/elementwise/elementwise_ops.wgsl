@@ -3,6 +3,12 @@
 
 fn is_nan(x: F) -> B { return (bitcast<U>(x) & U(0x7fffffffu)) > U(0x7f800000u); }
 
+fn is_inf(x: F) -> B { return (bitcast<U>(x) & U(0x7fffffffu)) == U(0x7f800000u); }
+
+// Shifts by 32 or more leave nothing, as in ONNX Runtime's wider types.
+fn shift_left(a: U, b: U) -> U { return select(a << (b & U(31u)), U(0u), b > U(31u)); }
+fn shift_right(a: U, b: U) -> U { return select(a >> (b & U(31u)), U(0u), b > U(31u)); }
+
 // Not a constant expression: WGSL refuses those that are not finite.
 fn nan_value() -> F {
   var bits = U(0x7fc00000u);
@@ -124,6 +130,8 @@ fn pow_i(a: I, b: I) -> I {
 // The remainder with the dividend's sign. SPIR-V leaves that of negative operands open, and drivers use it: hence from
 // the quotient.
 fn rem_i(a: I, b: I) -> I { return select(a - (a / b) * b, I(0), b == I(0)); }
+
+fn rem_u(a: U, b: U) -> U { return select(a % b, U(0u), b == U(0u)); }
 
 // The remainder with the divisor's sign.
 fn mod_i(a: I, b: I) -> I {

@@ -57,6 +57,24 @@ double float_unary(ElementOp op, double x) {
       return std::sin(x);
     case kCos:
       return std::cos(x);
+    case kTan:
+      return std::tan(x);
+    case kAsin:
+      return std::asin(x);
+    case kAcos:
+      return std::acos(x);
+    case kAtan:
+      return std::atan(x);
+    case kSinh:
+      return std::sinh(x);
+    case kCosh:
+      return std::cosh(x);
+    case kAsinh:
+      return std::asinh(x);
+    case kAcosh:
+      return std::acosh(x);
+    case kAtanh:
+      return std::atanh(x);
     case kFloor:
       return std::floor(x);
     case kCeil:
@@ -112,12 +130,24 @@ int64_t int_apply(ElementOp op, int64_t a, int64_t b) {
       return (a > 0) - (a < 0);
     case kRelu:
       return std::max<int64_t>(a, 0);
+    case kBitNot:
+      return ~a;
+    case kShiftLeft:
+      return b < 0 || b > 31 ? 0 : static_cast<int64_t>(static_cast<uint32_t>(a) << b);
+    case kShiftRight:
+      return b < 0 || b > 31 ? 0 : static_cast<int64_t>(static_cast<uint32_t>(a) >> b);
+    case kBitAnd:
+      return a & b;
+    case kBitOr:
+      return a | b;
+    case kBitXor:
+      return a ^ b;
     case kAdd:
       return a + b;
     case kSub:
       return a - b;
-    case kMul:
-      return a * b;
+    case kMul:  // of uint32 it may take 64 bits without a sign
+      return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
     case kDiv:
       return b == 0 ? a : a / b;
     case kPow:
@@ -193,9 +223,16 @@ double apply(ElementOp op, const Operands& x) {
       break;
   }
   const ElementType result = result_type(op, x.type[0], x.type[1], x.type[2]);
-  if (result == ElementType::kBool) return op == kIsNan ? std::isnan(x.v[0]) : compare(op, x.v[0], x.v[1]);
+  if (result == ElementType::kBool) {
+    if (op == kIsNan) return std::isnan(x.v[0]);
+    if (op == kIsInf) return std::isinf(x.v[0]);
+    return compare(op, x.v[0], x.v[1]);
+  }
   if (result == ElementType::kInt) {
     return static_cast<int32_t>(int_apply(op, static_cast<int64_t>(x.v[0]), static_cast<int64_t>(x.v[1])));
+  }
+  if (result == ElementType::kUnsigned) {
+    return static_cast<uint32_t>(int_apply(op, static_cast<int64_t>(x.v[0]), static_cast<int64_t>(x.v[1])));
   }
   const bool unary = x.type[1] == ElementType::kNone;
   return static_cast<float>(unary ? float_unary(op, x.v[0]) : float_binary(op, x.v[0], x.v[1]));
@@ -204,6 +241,7 @@ double apply(ElementOp op, const Operands& x) {
 double constant_value(const ElementConstant& constant) {
   if (constant.type == ElementType::kFloat) return std::bit_cast<float>(constant.bits);
   if (constant.type == ElementType::kInt) return static_cast<int32_t>(constant.bits);
+  if (constant.type == ElementType::kUnsigned) return constant.bits;
   return constant.bits != 0;
 }
 

@@ -90,6 +90,9 @@ double tolerance_of(const ElementRule& rule) {
   switch (rule.op) {
     case ElementOp::kExp:
     case ElementOp::kPow:
+    case ElementOp::kTan:
+    case ElementOp::kSinh:
+    case ElementOp::kCosh:
       return 3e-5;
     case ElementOp::kFmod:
       return 1e-5;
@@ -106,6 +109,12 @@ double tolerance_of(const ElementRule& rule) {
     case ElementOp::kErf:
     case ElementOp::kSin:
     case ElementOp::kCos:
+    case ElementOp::kAsin:
+    case ElementOp::kAcos:
+    case ElementOp::kAtan:
+    case ElementOp::kAsinh:
+    case ElementOp::kAcosh:
+    case ElementOp::kAtanh:
     case ElementOp::kQuickGelu:
     case ElementOp::kDiv:
       return 3e-6;

@@ -51,6 +51,10 @@ ElementArg clip_bound(const ClipProblem& problem, bool is_min, ElementwiseProble
     const double clamped = std::clamp<double>(value, Limits::min(), Limits::max());
     return plan.program.constant(has ? static_cast<int32_t>(clamped) : is_min ? Limits::min() : Limits::max());
   }
+  if (element_type(problem.x.storage) == ElementType::kUnsigned) {
+    const double most = std::numeric_limits<uint32_t>::max();
+    return plan.program.constant(static_cast<uint32_t>(has ? std::clamp(value, 0.0, most) : is_min ? 0 : most));
+  }
   const float infinity = std::numeric_limits<float>::infinity();
   return plan.program.constant(has ? static_cast<float>(value) : is_min ? -infinity : infinity);
 }
@@ -63,6 +67,7 @@ ElementArg ElementProgram::constant(float value) {
 ElementArg ElementProgram::constant(int32_t value) {
   return add_constant(*this, {ElementType::kInt, static_cast<uint32_t>(value)});
 }
+ElementArg ElementProgram::constant(uint32_t value) { return add_constant(*this, {ElementType::kUnsigned, value}); }
 ElementArg ElementProgram::constant(bool value) { return add_constant(*this, {ElementType::kBool, value ? 1u : 0u}); }
 
 ElementArg ElementProgram::apply(ElementOp op, ElementArg a, ElementArg b, ElementArg c) {

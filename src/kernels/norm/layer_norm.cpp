@@ -10,6 +10,8 @@ void plan_layer_norm(const LayerNormProblem& p, Recorder& recorder) {
               .weight = p.weight,
               .beta = p.bias,
               .y = p.y,
+              .mean = p.mean,
+              .factor = p.factor,
               .centred = true,
               .epsilon = p.epsilon},
              recorder);
@@ -24,6 +26,8 @@ void plan_skip_layer_norm(const SkipLayerNormProblem& p, Recorder& recorder) {
               .beta = p.beta,
               .y = p.y,
               .sum = p.sum,
+              .mean = p.mean,
+              .factor = p.factor,
               .centred = true,
               .epsilon = p.epsilon},
              recorder);

@@ -13,6 +13,8 @@ struct LayerNormProblem {
   Tensor weight;  // (H)
   Tensor bias;    // optional (H)
   Tensor y;       // shape of x
+  Tensor mean;    // optional, kF32, one a row
+  Tensor factor;  // optional, likewise: 1 / sqrt(variance + epsilon)
   float epsilon = 1e-5f;
 };
 void plan_layer_norm(const LayerNormProblem& problem, Recorder& recorder);
@@ -24,7 +26,8 @@ struct SkipLayerNormProblem {
   Tensor beta;    // optional (H)
   Tensor bias;    // optional (H)
   Tensor y;
-  Tensor sum;  // optional: v
+  Tensor sum;           // optional: v
+  Tensor mean, factor;  // as above, of v
   float epsilon = 1e-5f;
 };
 void plan_skip_layer_norm(const SkipLayerNormProblem& problem, Recorder& recorder);

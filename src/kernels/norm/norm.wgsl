@@ -1,4 +1,5 @@
 // v = x (+ skip (+ bias)); y = (v - mean) / sqrt(mean((v - mean)^2) + eps) * weight (+ beta); mean = 0 unless CENTRED.
+// Without Y only each row's mean and factor 1 / sqrt(...) are written.
 // THREADS threads share a row, ROWS rows a workgroup.
 #include "kernels/common/flat_id.wgsl"
 
@@ -8,12 +9,14 @@ alias VX = vec4<X>;
 alias VY = vec4<Y>;
 alias VW = vec4<W>;
 fn total(v: VF) -> f32 { return (v.x + v.y) + (v.z + v.w); }
+fn first_of(v: VF) -> f32 { return v.x; }
 #else
 alias VF = f32;
 alias VX = X;
 alias VY = Y;
 alias VW = W;
 fn total(v: VF) -> f32 { return v; }
+fn first_of(v: VF) -> f32 { return v; }
 #endif
 
 struct Params {
@@ -28,7 +31,9 @@ struct Params {
 }
 
 @group(0) @binding(AT_X) var<storage, read> x: array<VX>;
+#if HAS_WEIGHT
 @group(0) @binding(AT_WEIGHT) var<storage, read> gamma: array<VW>;
+#endif
 #if HAS_SKIP
 @group(0) @binding(AT_SKIP) var<storage, read> skip: array<VX>;
 #endif
@@ -38,9 +43,17 @@ struct Params {
 #if HAS_BETA
 @group(0) @binding(AT_BETA) var<storage, read> beta: array<VW>;
 #endif
+#if HAS_Y
 @group(0) @binding(AT_Y) var<storage, read_write> y: array<VY>;
+#endif
 #if HAS_SUM
 @group(0) @binding(AT_SUM) var<storage, read_write> sum: array<VY>;
+#endif
+#if HAS_MEAN
+@group(0) @binding(AT_MEAN) var<storage, read_write> means: array<f32>;
+#endif
+#if HAS_FACTOR
+@group(0) @binding(AT_FACTOR) var<storage, read_write> factors: array<f32>;
 #endif
 @group(0) @binding(AT_PARAMS) var<uniform> params: Params;
 
@@ -98,6 +111,13 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
     squares += d * d;
   }
   let scale = inverseSqrt(row_sum(thread, total(squares)) / params.width + params.epsilon);
+#if HAS_MEAN
+  if (lane == 0u && row < params.rows) { means[row] = first_of(mean); }
+#endif
+#if HAS_FACTOR
+  if (lane == 0u && row < params.rows) { factors[row] = scale; }
+#endif
+#if HAS_Y
   for (var col = lane; col < cols; col += THREADS) {
     let v = input(row, col);
     var result = (v - mean) * scale * VF(gamma[col]);
@@ -109,4 +129,5 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
     sum[row * params.cols + col] = VY(v);
 #endif
   }
+#endif
 }

@@ -36,8 +36,15 @@ void check(const Problem& p) {
   check_like(p, p.bias, "bias", p.weight);
   check_like(p, p.beta, "beta", p.weight);
   check_like(p, p.sum, "the sum", p.y);
+  for (const Tensor* t : {&p.mean, &p.factor}) {
+    if (*t && (t->storage != Storage::kF32 || t->elements() != p.x.rows()))
+      fail(p.tag, "mean and deviation must be {} floats, got [{}]", p.x.rows(), fmt::join(t->shape, ", "));
+  }
   for (const Tensor* t : {&p.x, &p.skip}) {
-    if (*t && (t->slot == p.y.slot || t->slot == p.sum.slot)) fail(p.tag, "outputs may not share a buffer with inputs");
+    if (!*t) continue;
+    const bool shared =
+        t->slot == p.y.slot || t->slot == p.sum.slot || t->slot == p.mean.slot || t->slot == p.factor.slot;
+    if (shared) fail(p.tag, "outputs may not share a buffer with inputs");
   }
   if (p.x.elements() > UINT32_MAX) fail(p.tag, "input may hold at most 2^32-1 elements, got {}", p.x.elements());
 }
@@ -55,12 +62,8 @@ uint32_t skip_rows(const Problem& p) {
   return static_cast<uint32_t>(p.skip.rows());
 }
 
-}  // namespace
-
-void plan(const Problem& p, Recorder& recorder) {
-  check(p);
-  const uint32_t repeat = skip_rows(p);
-  if (p.x.elements() == 0) return;
+// What there is of y, sum, mean and factor.
+void add_dispatch(const Problem& p, uint32_t repeat, Recorder& recorder) {
   const uint32_t vec = p.x.last() % 4 == 0 ? 4 : 1;
   const NormParams params{
       .rows = static_cast<uint32_t>(p.x.rows()),
@@ -71,7 +74,8 @@ void plan(const Problem& p, Recorder& recorder) {
   };
   const bool narrow = params.cols <= kNarrow;
   const uint32_t rows = narrow ? 8 : 1;
-  Bindings bindings(p.centred ? "layer_norm" : "rms_norm", "kernels/norm/norm.wgsl");
+  const std::string name = p.centred ? "layer_norm" : "rms_norm";
+  Bindings bindings(p.y ? name : name + "/statistics", "kernels/norm/norm.wgsl");
   bindings.read("X", p.x)
       .read("WEIGHT", p.weight)
       .read("SKIP", p.skip)
@@ -79,14 +83,36 @@ void plan(const Problem& p, Recorder& recorder) {
       .read("BETA", p.beta)
       .write("Y", p.y)
       .write("SUM", p.sum)
+      .write("MEAN", p.mean)
+      .write("FACTOR", p.factor)
       .define("CENTRED", p.centred)
       .define("VEC", vec)
       .define("THREADS", narrow ? 16 : 256)
       .define("ROWS", rows)
       .type("X", wgsl_type(p.x.storage))
       .type("Y", wgsl_type(p.y.storage))
-      .type("W", wgsl_type(p.weight.storage));
+      .type("W", wgsl_type(p.weight ? p.weight.storage : p.bias.storage));
   recorder.add(bindings.finish(params, fold_groups(ceil_div(params.rows, rows), recorder.caps())));
+}
+
+}  // namespace
+
+void plan(const Problem& p, Recorder& recorder) {
+  check(p);
+  const uint32_t repeat = skip_rows(p);
+  if (p.x.elements() == 0) return;
+  add_dispatch(p, repeat, recorder);
+  if (!p.mean && !p.factor) return;
+  // A dispatch of its own: all outputs together would be more buffers than one may bind.
+  add_dispatch({.tag = p.tag,
+                .x = p.x,
+                .skip = p.skip,
+                .bias = p.bias,
+                .mean = p.mean,
+                .factor = p.factor,
+                .centred = p.centred,
+                .epsilon = p.epsilon},
+               repeat, recorder);
 }
 
 }  // namespace sluice::kernels::norm

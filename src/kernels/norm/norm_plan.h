@@ -8,6 +8,7 @@ namespace sluice::kernels::norm {
 struct Problem {
   const char* tag;                                           // operator named in errors
   Tensor x{}, skip{}, bias{}, weight{}, beta{}, y{}, sum{};  // empty where absent
+  Tensor mean{}, factor{};                                   // of each row; empty where not wanted
   bool centred = false;
   float epsilon = 0;
 };

@@ -19,6 +19,8 @@ void NormReference::run() {
     if (!centred) mean = 0;
     for (double d : v) squares += (d - mean) * (d - mean);
     const double scale = 1 / std::sqrt(squares / cols + epsilon);
+    means.push_back(static_cast<float>(mean));
+    factors.push_back(static_cast<float>(scale));
     for (uint32_t i = 0; i < cols; ++i) {
       y[row * cols + i] = static_cast<float>((v[i] - mean) * scale * weight[i] + (beta.empty() ? 0.0 : beta[i]));
     }

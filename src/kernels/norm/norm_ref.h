@@ -11,7 +11,7 @@ struct NormReference {
   bool centred = false;                            // layer norm instead of RMS norm
   std::vector<float> x, skip, bias, weight, beta;  // skip repeats; skip, bias and beta may be empty
   float epsilon = 0;
-  std::vector<float> y, sum;  // what run() computes
+  std::vector<float> y, sum, means, factors;  // what run() computes
   void run();
 };
 

@@ -65,13 +65,26 @@ void plan(const Case& c, const SkipLayerNormProblem& p, Recorder& recorder) {
   if (c.centred && c.skip) {
     plan_skip_layer_norm(p, recorder);
   } else if (c.centred) {
-    plan_layer_norm({.x = p.x, .weight = p.weight, .bias = p.beta, .y = p.y, .epsilon = p.epsilon}, recorder);
+    plan_layer_norm({.x = p.x,
+                     .weight = p.weight,
+                     .bias = p.beta,
+                     .y = p.y,
+                     .mean = p.mean,
+                     .factor = p.factor,
+                     .epsilon = p.epsilon},
+                    recorder);
   } else if (c.skip) {
-    plan_skip_rms_norm(
-        {.x = p.x, .skip = p.skip, .weight = p.weight, .bias = p.bias, .y = p.y, .sum = p.sum, .epsilon = p.epsilon},
-        recorder);
+    plan_skip_rms_norm({.x = p.x,
+                        .skip = p.skip,
+                        .weight = p.weight,
+                        .bias = p.bias,
+                        .y = p.y,
+                        .sum = p.sum,
+                        .factor = p.factor,
+                        .epsilon = p.epsilon},
+                       recorder);
   } else {
-    plan_rms_norm({.x = p.x, .weight = p.weight, .y = p.y, .epsilon = p.epsilon}, recorder);
+    plan_rms_norm({.x = p.x, .weight = p.weight, .y = p.y, .factor = p.factor, .epsilon = p.epsilon}, recorder);
   }
 }
 
@@ -104,6 +117,8 @@ TEST_P(NormTest, MatchesTheReference) {
   if (c.bias) p.bias = runner.upload(c.weight, {c.cols}, randoms(engine, c.cols));
   if (c.beta) p.beta = runner.upload(c.weight, {c.cols}, randoms(engine, c.cols));
   if (c.sum) p.sum = runner.allocate(c.x, shape);
+  p.factor = runner.allocate(Storage::kF32, {c.batch, c.seq, 1});
+  if (c.centred) p.mean = runner.allocate(Storage::kF32, {c.batch, c.seq, 1});
   plan(c, p, runner.recorder());
   runner.run();
 
@@ -117,10 +132,14 @@ TEST_P(NormTest, MatchesTheReference) {
                   .beta = values(p.beta),
                   .epsilon = p.epsilon,
                   .y = {},
-                  .sum = {}};
+                  .sum = {},
+                  .means = {},
+                  .factors = {}};
   r.run();
   const float tolerance = c.x == Storage::kF16 ? 1e-3f : 2e-5f;
   expect_close(runner.read_floats(p.y), r.y, tolerance, "y");
+  expect_close(runner.read_floats(p.factor), r.factors, tolerance, "factor");
+  if (c.centred) expect_close(runner.read_floats(p.mean), r.means, tolerance, "mean");
   if (c.sum) expect_close(runner.read_floats(p.sum), r.sum, tolerance, "sum");
 }
 
@@ -163,7 +182,9 @@ TEST(Norm, MixedStorages) {
                   .beta = {},
                   .epsilon = 1e-5f,
                   .y = {},
-                  .sum = {}};
+                  .sum = {},
+                  .means = {},
+                  .factors = {}};
   r.run();
   expect_close(runner.read_floats(y), r.y, 2e-5f, "y");
 }
@@ -175,6 +196,8 @@ TEST(Norm, EmptyAndRefused) {
   EXPECT_TRUE(recorder.dispatches().empty());
   EXPECT_THROW(plan_rms_norm({.x = x, .weight = {3, Storage::kF32, {7}}, .y = y}, recorder), Error);
   EXPECT_THROW(plan_rms_norm({.x = x, .weight = w, .y = x}, recorder), Error);
+  EXPECT_THROW(plan_rms_norm({.x = x, .weight = w, .y = y, .factor = {4, Storage::kF32, {5}}}, recorder), Error);
+  EXPECT_THROW(plan_rms_norm({.x = x, .weight = w, .y = y, .factor = {4, Storage::kI32, {6}}}, recorder), Error);
   EXPECT_THROW(plan_rms_norm({.x = x, .weight = {}, .y = y}, recorder), Error);
   EXPECT_THROW(plan_rms_norm({.x = {1, Storage::kI32, {2, 3, 8}}, .weight = w, .y = y}, recorder), Error);
   const auto skip = [&](std::vector<uint32_t> shape) {

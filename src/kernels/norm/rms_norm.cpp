@@ -5,7 +5,9 @@
 namespace sluice::kernels {
 
 void plan_rms_norm(const RmsNormProblem& p, Recorder& recorder) {
-  norm::plan({.tag = "RMSNormalization", .x = p.x, .weight = p.weight, .y = p.y, .epsilon = p.epsilon}, recorder);
+  norm::plan(
+      {.tag = "RMSNormalization", .x = p.x, .weight = p.weight, .y = p.y, .factor = p.factor, .epsilon = p.epsilon},
+      recorder);
 }
 
 void plan_skip_rms_norm(const SkipRmsNormProblem& p, Recorder& recorder) {
@@ -16,6 +18,7 @@ void plan_skip_rms_norm(const SkipRmsNormProblem& p, Recorder& recorder) {
               .weight = p.weight,
               .y = p.y,
               .sum = p.sum,
+              .factor = p.factor,
               .epsilon = p.epsilon},
              recorder);
 }

@@ -11,6 +11,7 @@ struct RmsNormProblem {
   Tensor x;       // (..., H)
   Tensor weight;  // (H)
   Tensor y;       // shape of x; may not be the slot of x
+  Tensor factor;  // optional, kF32, one a row: 1 / sqrt(mean(x^2) + epsilon)
   float epsilon = 1e-5f;
 };
 void plan_rms_norm(const RmsNormProblem& problem, Recorder& recorder);
@@ -24,6 +25,7 @@ struct SkipRmsNormProblem {
   Tensor bias;    // optional (H)
   Tensor y;       // shape of x
   Tensor sum;     // optional, shape of x: v
+  Tensor factor;  // as above, of v
   float epsilon = 1e-5f;
 };
 void plan_skip_rms_norm(const SkipRmsNormProblem& problem, Recorder& recorder);
