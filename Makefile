@@ -1,7 +1,7 @@
 # The commands that people and CI use. Each of them first brings what it needs (tools/setup.py), so a fresh clone needs nothing before.
 .DEFAULT_GOAL := build
 .PHONY: build demo test bench format check deps deps-tests configure-tests clean help \
-        check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-variants
+        check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-random check-variants
 
 # setup.py puts a cargo of the distribution that goes by another name into .deps/rust.
 export PATH := $(CURDIR)/.deps/rust:$(PATH):$(HOME)/.cargo/bin
@@ -36,7 +36,7 @@ configure-tests: deps-tests
 format:  ## Format all C++ files
 	$(PYTHON) tools/format.py
 
-check: check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-variants  ## Everything that `make test` does not do
+check: check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-random check-variants  ## Everything that `make test` does not do
 
 check-format:
 	$(PYTHON) tools/format.py --check
@@ -60,6 +60,10 @@ check-fuzz: deps-tests  ## A minute of mutated models against the importer, unde
 	cmake --preset asan --log-level=WARNING
 	cmake --build build/asan --target import_fuzz
 	cd build/asan && ./import_fuzz --seconds 60 $(CURDIR)/tests/models/*/model.onnx
+
+check-random: configure-tests  ## Thousands of random graphs against ONNX Runtime: make check-random ARGS="--first 50000 --seeds 100000"
+	cmake --build $(RELEASE) --target sluice_python
+	.deps/venv/bin/python tests/python/random_graphs.py --first 1000 --seeds 10000 $(ARGS)
 
 check-variants: configure-tests  ## The tests on a device with fewer features
 	cmake --build $(RELEASE)

@@ -76,20 +76,21 @@ std::string file_name(std::string name) {
   return name + ".npy";
 }
 
-void run(const fs::path& model, const fs::path& in, const fs::path& out) {
+void run(const fs::path& model, const fs::path& in, const fs::path& out, const sluice::Device& device) {
   std::map<std::string, HostTensor> feeds;
   for (const auto& entry : fs::directory_iterator(in)) feeds[entry.path().stem().string()] = read_npy(entry.path());
-  sluice::Session session(model);
+  sluice::Session session(model, device);
   for (const auto& [name, tensor] : session.run(feeds)) write_npy(out / file_name(name), tensor);
 }
 
 int run_list(const char* list) {
   std::ifstream lines(list);
+  const sluice::Device device({});
   bool ok = true;
   for (fs::path model, in, out; lines >> model >> in >> out;) {
     fs::create_directories(out);
     try {
-      run(model, in, out);
+      run(model, in, out, device);
     } catch (const Error& error) {
       std::ofstream(out / "error.txt") << error.what() << "\n";
       ok = false;

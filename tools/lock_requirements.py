@@ -15,7 +15,7 @@ PACKAGES = {
     "requirements-build.txt": (["3.12"], ["wgpu==0.32.0", "onnx==1.23.2"]),
     "requirements-test.txt": (
         ["3.11", "3.12", "3.13", "3.14"],
-        ["onnxruntime==1.31.1", "onnx==1.23.2", "numpy==2.4.6", "pytest==9.2.0", "pytest-xdist", "execnet", "flatbuffers", "iniconfig", "ml_dtypes", "packaging",
+        ["onnxruntime==1.31.1", "onnx==1.23.2", "numpy==2.4.6", "nanobind==3.1.0", "pytest==9.2.0", "pytest-xdist", "execnet", "flatbuffers", "iniconfig", "ml_dtypes", "packaging",
          "pluggy", "protobuf", "pygments", "typing_extensions"],
     ),
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Brings what the build needs: system packages (Debian and Ubuntu), the WebGPU library, the ONNX schema, and with --tests the oracle.
+"""Brings what the build needs: system packages (Debian and Ubuntu), the WebGPU library, the ONNX schema, with --tests also the oracle and what
+the Python package is built with, with --python the headers of the interpreter that runs this.
 
 Everything but the system packages goes to .deps/, from pip's configured index, with pinned versions and checked SHA-256 sums.
 Work that is already done is not repeated: a run with nothing to do takes a fraction of a second.
@@ -76,7 +77,16 @@ def test_python():
     return next((path for path in map(shutil.which, names) if path), None)
 
 
-def missing_packages(tests):
+def headers_package(python):
+    """The package of an interpreter's C headers, or None if they are there."""
+    code = "import os, sys, sysconfig; print(sysconfig.get_path('include')); print(os.path.realpath(sys.executable))"
+    folder, file = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    if (Path(folder) / "Python.h").is_file():
+        return None
+    return f"{Path(file).name}-dev"  # /usr/bin/python3.11: python3.11-dev
+
+
+def missing_packages(tests, python):
     missing = []
     if not any(map(shutil.which, ("c++", "g++", "clang++"))):
         missing.append("g++")
@@ -87,7 +97,9 @@ def missing_packages(tests):
     if subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True).returncode:
         missing.append("python3-venv")
     if tests and not test_python():
-        missing += ["python3.11", "python3.11-venv"]
+        missing += ["python3.11", "python3.11-venv", "python3.11-dev"]
+    for interpreter in filter(None, (test_python() if tests else None, python)):
+        missing += [p for p in [headers_package(interpreter)] if p and p not in missing]
     missing += not_installed(LIBRARIES + (TEST_LIBRARIES if tests else []))
     if not has_vulkan_driver():
         missing.append("mesa-vulkan-drivers")  # lavapipe: Vulkan on the CPU
@@ -130,8 +142,8 @@ def privilege():
     return None
 
 
-def install_packages(tests):
-    missing = missing_packages(tests)
+def install_packages(tests, python):
+    missing = missing_packages(tests, python)
     needs_cargo = not has_cargo()
     if not missing and not needs_cargo:
         return
@@ -156,9 +168,9 @@ def install_packages(tests):
         use_versioned_cargo(cargo)
 
 
-def check_system(tests):
+def check_system(tests, python):
     if shutil.which("apt-get") and shutil.which("dpkg-query"):
-        return install_packages(tests)
+        return install_packages(tests, python)
     wanted = {"cmake": (version_of("cmake") or (0, 0)) >= MIN_CMAKE, "ninja": shutil.which("ninja"), "cargo": has_cargo(),
               "protoc": shutil.which("protoc")}
     absent = [name for name, found in wanted.items() if not found]
@@ -239,11 +251,12 @@ def install_test_dependencies():
 def main():
     parser = argparse.ArgumentParser(description="Brings what the build (and with --tests the test suite) needs.")
     parser.add_argument("--tests", action="store_true", help="also what `make test` needs: GoogleTest, ONNX Runtime, pytest")
+    parser.add_argument("--python", action="store_true", help="also the C headers of the interpreter that runs this, for the Python package")
     parser.add_argument("--no-system", action="store_true", help="leave system packages alone")
     options = parser.parse_args()
     os.environ["PATH"] = os.pathsep.join([str(DEPS / "rust"), os.environ["PATH"], str(Path.home() / ".cargo/bin")])
     if not options.no_system:
-        check_system(options.tests)
+        check_system(options.tests, sys.executable if options.python else None)
     DEPS.mkdir(exist_ok=True)
     fetch_build_dependencies()
     if options.tests:

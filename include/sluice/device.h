@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,5 +33,21 @@ struct DeviceInfo {
 
 // Best first. Throws Error if the library cannot be loaded.
 std::vector<DeviceInfo> list_devices(const DeviceChoice& choice = {});
+
+// An open device, for sessions to share: opening one takes a tenth of a second or more, and shaders that one session
+// compiled serve the others. Copies are the same device, which is closed with the last of them and of its sessions. Any
+// thread may use it; sessions of one device take turns.
+class Device {
+ public:
+  // Throws Error if the library cannot be loaded or no adapter matches.
+  explicit Device(const DeviceChoice& choice);
+
+  const DeviceInfo& info() const;
+
+ private:
+  friend class Session;
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
 
 }  // namespace sluice

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "sluice/device.h"
 #include "sluice/error.h"
@@ -18,5 +19,9 @@ struct InspectOptions {
 // A text report: inputs, outputs, operators with counts, weights and memory by part, what the chosen device would need,
 // whether the model fits, and every obstacle if it cannot run. `model` is a folder or an ONNX file.
 std::string inspect(const std::filesystem::path& model, const InspectOptions& options = {});
+
+// The operators that run on a device, sorted: "Add", "com.microsoft.QMoE". Those that only compute shapes (Shape,
+// Range) and are folded away before anything runs are not among them.
+std::vector<std::string> operators();
 
 }  // namespace sluice

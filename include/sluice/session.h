@@ -6,7 +6,10 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "sluice/device.h"
@@ -22,16 +25,33 @@ struct HostTensor {
   std::vector<std::byte> bytes;  // row-major, little-endian
 };
 
+// A size, or the name of one that the model leaves open ("sequence_length", "past+1"; "x[0]" for a nameless one).
+using TensorSize = std::variant<int64_t, std::string>;
+
+// What is known of a graph's input or output before it runs.
+struct TensorInfo {
+  std::string name;
+  std::string dtype;                             // ONNX's name; empty if unknown
+  std::optional<std::vector<TensorSize>> shape;  // nothing if not even the rank is known
+};
+
 class Session {
  public:
   // Throws Error if the file is broken or the device cannot be opened.
   explicit Session(const std::filesystem::path& model, const DeviceChoice& device = {});
+  Session(const std::filesystem::path& model, const Device& device);
+  // The bytes of a file; external data is looked up in `folder`.
+  Session(std::span<const std::byte> model, const std::filesystem::path& folder, const Device& device);
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();
 
+  // In the model's order. Shapes of outputs are inferred where the file does not say them.
+  const std::vector<TensorInfo>& inputs() const;
+  const std::vector<TensorInfo>& outputs() const;
+
   // All inputs by name -> all outputs by name. Throws Error with every obstacle: unsupported operators, wrong inputs,
-  // limits.
+  // limits. Any thread may call it; calls take turns.
   std::map<std::string, HostTensor> run(const std::map<std::string, HostTensor>& feeds);
 
  private:

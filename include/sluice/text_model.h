@@ -53,6 +53,34 @@ struct Message {
   std::string content;
 };
 
+struct Token {
+  std::optional<uint32_t> id;  // absent for text that was still held back at the end
+  std::string text;            // what it finished: whole UTF-8 characters, perhaps none
+};
+
+// A generation under way, token by token; the device computes a few tokens ahead. Keeps its model alive.
+class TokenStream {
+ public:
+  TokenStream(TokenStream&&) noexcept;
+  TokenStream& operator=(TokenStream&&) noexcept;
+  ~TokenStream();  // as cancel()
+
+  // Blocks until the next token is there; nothing after the last. Throws Error if the model has begun something else
+  // since (another generation, logits(), clear()).
+  std::optional<Token> next();
+  // Ends the generation: what next() gives then is at most text that was held back.
+  void cancel();
+  // What has come so far; complete once next() gave nothing.
+  const Generation& result() const;
+
+ private:
+  friend class TextModel;
+  struct Impl;
+  explicit TokenStream(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Any thread may call a model; calls take turns.
 class TextModel {
  public:
   // Loads a folder: genai_config.json and its ONNX file, or config.json and onnx/model*.onnx, with tokenizer.json.
@@ -79,11 +107,14 @@ class TextModel {
   // no template.
   std::string apply_chat_template(const std::vector<Message>& messages) const;
 
+  // Continues `prompt`. What the cache already holds of it, from earlier calls, is not run again.
+  TokenStream start(std::span<const uint32_t> prompt, const SamplingOptions& sampling);
+
   // Called for each token with the text that it finished (whole UTF-8 characters, may be empty), and without a token
   // for text that was still held back at the end. False ends the generation.
   using OnToken = std::function<bool(std::string_view text, std::optional<uint32_t> id)>;
 
-  // Continues `prompt`. What the cache already holds of it, from earlier calls, is not run again.
+  // start() and next() to the end.
   Generation generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling, const OnToken& on_token = {});
 
   // Forgets what the cache holds.
@@ -93,9 +124,10 @@ class TextModel {
   std::vector<float> logits(std::span<const uint32_t> prompt);
 
  private:
+  friend class TokenStream;
   struct Impl;
-  explicit TextModel(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit TextModel(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace sluice

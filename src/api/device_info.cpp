@@ -1,5 +1,6 @@
 #include "api/device_info.h"
 
+#include "api/open_device.h"
 #include "base/error.h"
 
 namespace sluice {
@@ -46,5 +47,12 @@ std::vector<DeviceInfo> list_devices(const DeviceChoice& choice) {
   }
   return devices;
 }
+
+Device::Device(const DeviceChoice& choice) : impl_(std::make_shared<Impl>()) {
+  impl_->device = gpu::Device::open(api::device_options(choice));
+  impl_->info = api::device_info(impl_->device->info());
+}
+
+const DeviceInfo& Device::info() const { return impl_->info; }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "decode/model_graph.h"
 #include "graph/infer.h"
+#include "lower/op_table.h"
 #include "onnx/import.h"
 #include "runtime/compile.h"
 #include "runtime/memory_plan.h"
@@ -168,6 +169,14 @@ std::string inspect(const std::filesystem::path& model, const InspectOptions& op
   const decode::ModelGraph compiled(std::move(graph), files);
   if (compiled.context_length()) text += fmt::format("context length {}\n", *compiled.context_length());
   return text + device_section(compiled, choose_adapter(options.device)) + dumped;
+}
+
+std::vector<std::string> operators() {
+  std::vector<std::string> names;
+  for (const lower::OpRow& row : lower::op_table())
+    names.push_back(fmt::format("{}{}{}", row.domain, row.domain.empty() ? "" : ".", row.op_type));
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 }  // namespace sluice

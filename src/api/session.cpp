@@ -2,8 +2,9 @@
 
 #include <array>
 
-#include "api/device_info.h"
+#include "api/open_device.h"
 #include "base/error.h"
+#include "graph/infer.h"
 #include "onnx/import.h"
 #include "runtime/session.h"
 
@@ -24,28 +25,62 @@ DType parse_dtype(const std::string& text) {
   fail("session", "element type \"{}\" is not supported, only {}", text, known);
 }
 
+TensorInfo info_of(const graph::Value& value, const graph::Graph& g) {
+  TensorInfo info{value.name, value.dtype ? std::string(name(*value.dtype)) : "", std::nullopt};
+  if (!value.shape) return info;
+  info.shape.emplace();
+  for (const graph::Dim& dim : *value.shape)
+    info.shape->push_back(dim.is_constant() ? TensorSize(dim.value) : TensorSize(to_string(dim, g)));
+  return info;
+}
+
+std::vector<TensorInfo> infos_of(const std::vector<graph::ValueId>& ids, const graph::Graph& g) {
+  std::vector<TensorInfo> infos;
+  for (const graph::ValueId id : ids) infos.push_back(info_of(g.values[id], g));
+  return infos;
+}
+
 }  // namespace
 
 struct Session::Impl {
-  std::unique_ptr<gpu::Device> device;
+  static std::unique_ptr<Impl> make(graph::Graph graph, std::shared_ptr<Device::Impl> device) {
+    graph::Graph inferred = graph;  // with symbolic sizes; obstacles are for run() to tell
+    graph::infer(inferred, {});
+    const std::lock_guard lock(device->mutex);
+    gpu::Device& open = *device->device;
+    std::vector<TensorInfo> inputs = infos_of(graph.inputs, graph);
+    return std::unique_ptr<Impl>(new Impl{std::move(device), runtime::Session(open, std::move(graph)),
+                                          std::move(inputs), infos_of(inferred.outputs, inferred)});
+  }
+
+  std::shared_ptr<Device::Impl> device;
   runtime::Session session;
+  std::vector<TensorInfo> inputs, outputs;
 };
 
 Session::Session(const std::filesystem::path& model, const DeviceChoice& choice) {
-  graph::Graph graph = onnx::import_model(model);
-  std::unique_ptr<gpu::Device> device = gpu::Device::open(api::device_options(choice));
-  gpu::Device& reference = *device;
-  impl_.reset(new Impl{std::move(device), runtime::Session(reference, std::move(graph))});
+  graph::Graph graph = onnx::import_model(model);  // before the device: a broken file is told at once
+  impl_ = Impl::make(std::move(graph), Device(choice).impl_);
 }
+
+Session::Session(const std::filesystem::path& model, const Device& device)
+    : impl_(Impl::make(onnx::import_model(model), device.impl_)) {}
+
+Session::Session(std::span<const std::byte> model, const std::filesystem::path& folder, const Device& device)
+    : impl_(Impl::make(onnx::import_bytes(model, folder), device.impl_)) {}
 
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
+const std::vector<TensorInfo>& Session::inputs() const { return impl_->inputs; }
+const std::vector<TensorInfo>& Session::outputs() const { return impl_->outputs; }
+
 std::map<std::string, HostTensor> Session::run(const std::map<std::string, HostTensor>& feeds) {
   std::map<std::string, runtime::HostTensor> inner;
   for (const auto& [name, tensor] : feeds) inner[name] = {parse_dtype(tensor.dtype), tensor.shape, tensor.bytes};
   std::map<std::string, HostTensor> results;
+  const std::lock_guard lock(impl_->device->mutex);
   for (auto& [key, tensor] : impl_->session.run(inner)) {
     results[key] = {std::string(name(tensor.dtype)), std::move(tensor.shape), std::move(tensor.bytes)};
   }

@@ -1,7 +1,9 @@
 #include "sluice/text_model.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <mutex>
 
 #include "api/device_info.h"
 #include "base/error.h"
@@ -63,6 +65,8 @@ struct TextModel::Impl {
   std::unique_ptr<decode::Engine> engine;
   std::optional<text::Tokenizer> tokenizer;
   double load_seconds = 0;
+  std::mutex mutex;    // held by whoever uses the engine
+  uint64_t begun = 0;  // generations and whatever else ends one
 
   const text::Tokenizer& need_tokenizer() const {
     if (!tokenizer) fail("tokenizer", "{} does not exist", (files.folder / "tokenizer.json").string());
@@ -70,7 +74,7 @@ struct TextModel::Impl {
   }
 };
 
-TextModel::TextModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TextModel::TextModel(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TextModel::TextModel(TextModel&&) noexcept = default;
 TextModel& TextModel::operator=(TextModel&&) noexcept = default;
 TextModel::~TextModel() = default;
@@ -78,7 +82,7 @@ TextModel::~TextModel() = default;
 TextModel TextModel::load(const std::filesystem::path& folder, const LoadOptions& options) {
   const Clock::time_point start = Clock::now();
   if (options.chunk == 0) fail("chunk", "must be at least 1, got 0");
-  auto impl = std::make_unique<Impl>();
+  auto impl = std::make_shared<Impl>();
   impl->files = decode::find_model_files(folder, options.variant);
   graph::Graph graph = onnx::import_model(impl->files.onnx);
   if (const auto file = folder / "tokenizer.json"; std::filesystem::exists(file))
@@ -123,56 +127,118 @@ std::string TextModel::apply_chat_template(const std::vector<Message>& messages)
   return text::ChatTemplate::load(impl_->files.folder).render(inner, true);
 }
 
-Generation TextModel::generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling,
-                               const OnToken& on_token) {
-  check_sampling(sampling);
-  decode::Engine& engine = *impl_->engine;
-  const std::vector<uint32_t> stop_ids = sampling.ignore_stop_tokens ? std::vector<uint32_t>{} : impl_->files.stop_ids;
-  std::optional<text::TextStream> stream;
-  if (impl_->tokenizer) stream.emplace(*impl_->tokenizer);
-  text::StopStrings stops(sampling.stop);
-  Generation result;
-  const auto emit = [&](const std::string& text, std::optional<uint32_t> id) {
-    result.text += text;
-    return !on_token || on_token(text, id);
-  };
-  const Clock::time_point start = Clock::now();
-  result.prompt_tokens = static_cast<uint32_t>(prompt.size());
-  result.prompt_run = engine.start(prompt, sample_settings(sampling, stop_ids), sampling.max_tokens);
-  if (sampling.max_tokens == 0) engine.wait();  // nothing will be read back that says when the prompt has run
-  Clock::time_point first = start;
-  bool going = true;
-  while (going) {
-    const std::optional<uint32_t> id = engine.next();
-    if (first == start) {
-      result.prompt_seconds = seconds_since(start);
+// All but cancel() and result() hold the model's lock.
+struct TokenStream::Impl {
+  Impl(std::shared_ptr<TextModel::Impl> owner, const SamplingOptions& sampling)
+      : model(std::move(owner)), stops(sampling.stop) {
+    if (!sampling.ignore_stop_tokens) stop_ids = model->files.stop_ids;
+    if (model->tokenizer) text.emplace(*model->tokenizer);
+  }
+
+  void start(std::span<const uint32_t> prompt, const SamplingOptions& sampling) {
+    ticket = ++model->begun;
+    decode::Engine& engine = *model->engine;
+    result.prompt_tokens = static_cast<uint32_t>(prompt.size());
+    result.prompt_run = engine.start(prompt, sample_settings(sampling, stop_ids), sampling.max_tokens);
+    if (sampling.max_tokens == 0) engine.wait();  // nothing will be read back that says when the prompt has run
+  }
+
+  bool is_current() const { return ticket == model->begun; }
+
+  // Text that was held back, at the end.
+  std::optional<Token> finish(FinishReason reason) {
+    if (is_current()) model->engine->cancel();
+    running = false;
+    result.reason = reason;
+    result.decode_seconds = seconds_since(first.value_or(begin));
+    if (reason == FinishReason::kStopString || !text) return std::nullopt;
+    std::string rest = stops.feed(text->finish()) + stops.finish();
+    if (rest.empty()) return std::nullopt;
+    result.text += rest;
+    return Token{std::nullopt, std::move(rest)};
+  }
+
+  std::optional<Token> next() {
+    if (!running) return std::nullopt;
+    if (cancelled) return finish(FinishReason::kCancelled);
+    if (!is_current()) {
+      running = false;
+      fail("model", "this generation was ended by a later call of the same model");
+    }
+    const std::optional<uint32_t> id = model->engine->next();
+    if (!first) {
       first = Clock::now();
+      result.prompt_seconds = std::chrono::duration<double>(*first - begin).count();
     }
-    if (!id) break;
-    if (std::find(stop_ids.begin(), stop_ids.end(), *id) != stop_ids.end()) {
-      result.reason = FinishReason::kStopToken;
-      break;
-    }
+    if (!id) return finish(FinishReason::kLength);
+    if (std::find(stop_ids.begin(), stop_ids.end(), *id) != stop_ids.end()) return finish(FinishReason::kStopToken);
     result.ids.push_back(*id);
-    going = emit(stops.feed(stream ? stream->push(*id) : ""), *id);
-    if (!going) result.reason = FinishReason::kCancelled;
-    if (stops.hit()) {
-      result.reason = FinishReason::kStopString;
-      going = false;
-    }
+    Token token{id, stops.feed(text ? text->push(*id) : "")};
+    result.text += token.text;
+    if (stops.hit()) finish(FinishReason::kStopString);
+    return token;
   }
-  engine.cancel();
-  if (!stops.hit() && stream) {
-    const std::string rest = stops.feed(stream->finish()) + stops.finish();
-    if (!rest.empty()) emit(rest, std::nullopt);
+
+  std::shared_ptr<TextModel::Impl> model;
+  std::vector<uint32_t> stop_ids;
+  std::optional<text::TextStream> text;
+  text::StopStrings stops;
+  Generation result;
+  uint64_t ticket = 0;
+  bool running = true;
+  std::atomic<bool> cancelled = false;
+  Clock::time_point begin = Clock::now();
+  std::optional<Clock::time_point> first;
+};
+
+TokenStream::TokenStream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TokenStream::TokenStream(TokenStream&&) noexcept = default;
+TokenStream& TokenStream::operator=(TokenStream&&) noexcept = default;
+
+TokenStream::~TokenStream() {
+  if (!impl_) return;
+  const std::lock_guard lock(impl_->model->mutex);
+  if (!impl_->running || !impl_->is_current()) return;
+  try {
+    impl_->model->engine->cancel();
+  } catch (const Error&) {  // a lost device: the model's next call says so
   }
-  result.decode_seconds = seconds_since(first);
-  return result;
 }
 
-void TextModel::clear() { impl_->engine->clear(); }
+std::optional<Token> TokenStream::next() {
+  const std::lock_guard lock(impl_->model->mutex);
+  return impl_->next();
+}
+
+void TokenStream::cancel() { impl_->cancelled = true; }
+const Generation& TokenStream::result() const { return impl_->result; }
+
+TokenStream TextModel::start(std::span<const uint32_t> prompt, const SamplingOptions& sampling) {
+  check_sampling(sampling);
+  auto stream = std::make_unique<TokenStream::Impl>(impl_, sampling);
+  const std::lock_guard lock(impl_->mutex);
+  stream->start(prompt, sampling);
+  return TokenStream(std::move(stream));
+}
+
+Generation TextModel::generate(std::span<const uint32_t> prompt, const SamplingOptions& sampling,
+                               const OnToken& on_token) {
+  TokenStream stream = start(prompt, sampling);
+  while (const std::optional<Token> token = stream.next()) {
+    if (on_token && !on_token(token->text, token->id)) stream.cancel();
+  }
+  return stream.result();
+}
+
+void TextModel::clear() {
+  const std::lock_guard lock(impl_->mutex);
+  ++impl_->begun;
+  impl_->engine->clear();
+}
 
 std::vector<float> TextModel::logits(std::span<const uint32_t> prompt) {
+  const std::lock_guard lock(impl_->mutex);
+  ++impl_->begun;
   decode::Engine& engine = *impl_->engine;
   std::vector<float> all(prompt.size() * engine.vocabulary());
   engine.clear();

@@ -10,9 +10,6 @@
 #include <windows.h>
 #else
 #include <dlfcn.h>
-#if defined(__APPLE__)
-#include <mach-o/dyld.h>
-#endif
 #endif
 
 namespace sluice {
@@ -31,9 +28,12 @@ void* DynamicLibrary::symbol(const char* name) const {
   return reinterpret_cast<void*>(GetProcAddress(static_cast<HMODULE>(handle_), name));
 }
 
-std::string executable_folder() {
+std::string code_folder() {
+  HMODULE module = nullptr;
+  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                     reinterpret_cast<LPCWSTR>(&code_folder), &module);
   wchar_t buffer[32768];
-  const DWORD length = GetModuleFileNameW(nullptr, buffer, 32768);
+  const DWORD length = GetModuleFileNameW(module, buffer, 32768);
   return std::filesystem::path(buffer, buffer + length).parent_path().string();
 }
 
@@ -49,16 +49,16 @@ DynamicLibrary::DynamicLibrary(const std::string& path)
 
 void* DynamicLibrary::symbol(const char* name) const { return dlsym(handle_, name); }
 
-std::string executable_folder() {
-#if defined(__APPLE__)
-  char buffer[4096];
-  uint32_t size = sizeof(buffer);
-  if (_NSGetExecutablePath(buffer, &size) != 0) return {};
-  return std::filesystem::path(buffer).parent_path().string();
-#else
-  std::error_code ignored;
-  return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path().string();
-#endif
+// The loader knows a shared library by its path, but a program that the shell found in PATH by its mere name.
+std::string code_folder() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&code_folder), &info) == 0 || !info.dli_fname) return {};
+  const std::filesystem::path name = info.dli_fname;
+  std::error_code error;
+  std::filesystem::path file;
+  if (name.has_parent_path()) file = std::filesystem::canonical(name, error);
+  if (file.empty()) file = std::filesystem::read_symlink("/proc/self/exe", error);
+  return file.parent_path().string();
 }
 
 #endif

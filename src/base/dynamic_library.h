@@ -21,7 +21,8 @@ class DynamicLibrary {
   void* handle_ = nullptr;
 };
 
-// Folder of the running program, without a trailing separator; empty if the system does not tell.
-std::string executable_folder();
+// Folder of the program or shared library that this code is part of, without a trailing separator; empty if the system
+// does not tell.
+std::string code_folder();
 
 }  // namespace sluice

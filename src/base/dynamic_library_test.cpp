@@ -18,7 +18,9 @@ TEST(DynamicLibrary, MissingFileIsAnErrorThatNamesIt) {
   }
 }
 
-TEST(DynamicLibrary, ExecutableFolderExists) { EXPECT_TRUE(std::filesystem::is_directory(executable_folder())); }
+TEST(DynamicLibrary, CodeFolderHoldsTheProgram) {
+  EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(code_folder()) / "base_test"));
+}
 
 }  // namespace
 }  // namespace sluice

@@ -14,12 +14,12 @@ namespace {
 
 std::string default_path() {
   if (const char* chosen = std::getenv("SLUICE_WEBGPU_LIBRARY"); chosen && *chosen) return chosen;
-  const std::filesystem::path installed = SLUICE_DEFAULT_WEBGPU_LIBRARY;
-  if (std::filesystem::exists(installed)) return installed.string();
-  const auto beside = std::filesystem::path(executable_folder()) / installed.filename();
+  const std::filesystem::path fetched = SLUICE_DEFAULT_WEBGPU_LIBRARY;
+  const auto beside = std::filesystem::path(code_folder()) / fetched.filename();
   if (std::filesystem::exists(beside)) return beside.string();
-  fail("gpu", "no WebGPU library: {} and {} do not exist; set SLUICE_WEBGPU_LIBRARY to one", installed.string(),
-       beside.string());
+  if (std::filesystem::exists(fetched)) return fetched.string();
+  fail("gpu", "no WebGPU library: {} and {} do not exist; set SLUICE_WEBGPU_LIBRARY to one", beside.string(),
+       fetched.string());
 }
 
 }  // namespace

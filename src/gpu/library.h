@@ -53,7 +53,7 @@ class Library {
   explicit Library(const std::string& path);
 
   // The library of a path, loaded once a process. An empty path means SLUICE_WEBGPU_LIBRARY, then the file that the
-  // build installed, then the same file name beside the program.
+  // build fetched, first under its name beside our own program or module, then where the build has it.
   static const Library& load(const std::string& path);
 
   const std::string& path() const { return file_.path(); }

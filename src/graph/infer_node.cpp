@@ -9,14 +9,29 @@ void NodeInfer::add_problem(const std::string& message) {
   state_.obstacles.push_back(fmt::format("[infer] {} \"{}\": {}", node_.op_type, node_.name, message));
 }
 
+namespace {
+
+// What is known of a graph input for which the caller said so.
+std::optional<Content> known_content(const Value& value) {
+  if (!value.known || !value.shape) return std::nullopt;
+  Content content;
+  for (const Dim& dim : *value.shape) {
+    if (!dim.is_constant()) return std::nullopt;
+    content.shape.push_back(dim.value);
+  }
+  content.ints = *value.known;
+  return content;
+}
+
+}  // namespace
+
 const Content* NodeInfer::content(size_t i) {
   const ValueId id = node_.input(i);
   if (id == kNoValue) return nullptr;
   InferState::Slot& slot = state_.slots[id];
   if (slot.has == InferState::Has::kUnknown) {
     const Value& from = graph_.values[id];
-    std::optional<Content> decoded;
-    if (from.constant != nullptr) decoded = decode(*from.constant);
+    std::optional<Content> decoded = from.constant != nullptr ? decode(*from.constant) : known_content(from);
     slot.has = decoded ? InferState::Has::kContent : InferState::Has::kNothing;
     if (decoded) slot.content = std::make_unique<Content>(*std::move(decoded));
   }

@@ -50,6 +50,21 @@ TEST(InferTest, WithoutThePromiseOfOnesASumIsData) {
   EXPECT_EQ(g.text(g.total), "int32[]={past+5}");
 }
 
+// A caller that compiles for given feeds says what small integer inputs hold.
+TEST(InferTest, KnownInputsAreFacts) {
+  GraphBuilder g;
+  const ValueId x = g.value("float[2, 3, 4]", "x");
+  const ValueId axes = g.value("int64[1]", "axes");
+  const ValueId sum = g.node("ReduceSum", {x, g.node("Neg", {axes})[0]}, 1)[0];
+  g.graph.outputs = {sum};
+  EXPECT_NE(joined(infer(g.graph, {})), "");
+  for (const int64_t axis : {1, 2}) {
+    g.graph.values[axes].known = {{axis, 0}};
+    EXPECT_EQ(joined(infer(g.graph, {})), "");
+    EXPECT_EQ(g.text(sum), axis == 1 ? "float[2, 3, 1]" : "float[2, 1, 4]");
+  }
+}
+
 TEST(InferTest, MayBeRepeatedForOtherShapes) {
   MaskGraph g;
   for (const int64_t tokens : {int64_t{5}, int64_t{1}, int64_t{128}}) {

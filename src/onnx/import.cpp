@@ -36,7 +36,7 @@ using ::onnx::ValueInfoProto;
 
 constexpr int64_t kMinIrVersion = 3;
 constexpr int64_t kMinOpset = 7;
-constexpr int64_t kMaxOpset = 25;
+constexpr int64_t kMaxOpset = 28;
 constexpr int64_t kMicrosoftOpset = 1;
 constexpr int kMaxItems = 1 << 20;  // nodes, initializers or inputs of one graph
 

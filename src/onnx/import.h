@@ -18,7 +18,7 @@ struct ImportOptions {
 // External data is memory-mapped, read-only, never copied. Throws Error for a file that is missing, truncated, not
 // ONNX, or breaks a rule (all broken rules in one message): external data missing, too short, or outside the model's
 // folder (also by symbolic links), duplicate or undefined names, cycles, absurd or overflowing shapes, element counts
-// that disagree with the bytes, opsets we do not know (ai.onnx 7..25, com.microsoft 1), sparse tensors, functions,
+// that disagree with the bytes, opsets we do not know (ai.onnx 7..28, com.microsoft 1), sparse tensors, functions,
 // control-flow subgraphs, string tensors as data.
 graph::Graph import_model(const std::filesystem::path& file, const ImportOptions& options = {});
 

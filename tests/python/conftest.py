@@ -1,5 +1,13 @@
+import os
+import sys
+
 import pytest
-from sluice import PROGRAM
+from command import BUILD, PROGRAM
+
+# The package of the build under test, here and in processes that tests start.
+PACKAGES = str(BUILD / "python")
+sys.path.insert(0, PACKAGES)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [PACKAGES, os.environ.get("PYTHONPATH")]))
 
 
 def pytest_sessionstart(session):

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from sluice import DEMO, MODELS, PROGRAM, sluice, succeed
+from command import DEMO, MODELS, PROGRAM, sluice, succeed
 
 TINY = MODELS / "qwen3-cpu"
 COMMON_WORDS = {"the", "and", "of", "to", "in", "that", "he", "they", "his", "him", "shall", "was", "is", "it", "not", "with", "for", "be", "a",

@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 import oracle
 import pytest
-from sluice import MODELS, disabled, sluice, succeed
+from command import MODELS, disabled, sluice, succeed
 
 NAMES = sorted(f.parent.name for f in MODELS.glob("*/genai_config.json"))
 STOP_TOKEN = 2

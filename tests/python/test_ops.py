@@ -9,7 +9,7 @@ import onnxruntime
 import oracle
 import pytest
 from op_cases import all_cases
-from sluice import BUILD, disabled
+from command import BUILD, disabled
 
 CASES = {c.name: c for c in all_cases()}
 # Of the largest number of the result: float32 sums in another order, float16 results are rounded once from sums in float32.
