@@ -14,6 +14,10 @@ uint32_t resolve_axis(int64_t axis, size_t rank);
 // The single float that an optional scalar input or attribute holds.
 float constant_scalar(const Lowering& l, const Node& node, size_t input);
 
+// Refuse an input or a value of an attribute that exists in the operator's schema but not in our kernels.
+void refuse_input(const Node& node, size_t i, const char* name);
+void refuse_attribute(const Node& node, const char* name, int64_t accepted);
+
 // lower_elementwise.cpp
 void lower_unary(Lowering& l, const Node& node, kernels::ElementOp op);
 void lower_binary(Lowering& l, const Node& node, kernels::ElementOp op);
@@ -71,8 +75,14 @@ void lower_rms_norm(Lowering& l, const Node& node);
 void lower_skip_rms_norm(Lowering& l, const Node& node);
 void lower_layer_norm(Lowering& l, const Node& node);
 void lower_skip_layer_norm(Lowering& l, const Node& node);
+
+// lower_attention.cpp
 void lower_group_query_attention(Lowering& l, const Node& node);
+void lower_multi_head_attention(Lowering& l, const Node& node);
+void lower_attention(Lowering& l, const Node& node);
 void lower_rotary_embedding(Lowering& l, const Node& node);
+
+// lower_state.cpp
 void lower_causal_conv(Lowering& l, const Node& node);
 
 }  // namespace sluice::lower
