@@ -52,8 +52,12 @@ void check_group_query_inputs(NodeInfer& n, const GroupQuery& q) {
     const std::string_view name = i == 1 ? "key" : "value";
     n.expect_same_dtype(0, i, "query, key and value");
     n.expect_rank(i, name, 3);
-    if (n.has(i)) n.expect_shape(i, name, {q.batch, n.shape(i)[1], {kv_size, 0}});
+    if (n.has(i)) n.expect_shape(i, name, {q.batch, n.shape(1)[1], {kv_size, 0}});
   }
+  const bool reads_only = n.has(1) && n.shape(1)[1] == Dim{0, 0};
+  if (n.has(1) && !reads_only && surely_differ(n.shape(1)[1], q.tokens))
+    n.problem("key has {} tokens, query {}; only 0 may differ", n.text(n.shape(1)[1]), n.text(q.tokens));
+  if (reads_only && !n.has(3)) n.problem("key without tokens needs past_key and past_value");
   n.expect_dtype(5, "seqlens_k", {DType::kInt32});
   if (n.rank(5) == 2) {
     n.expect_shape(5, "seqlens_k", {q.batch, {1, 0}});
@@ -93,12 +97,35 @@ void check_past(NodeInfer& n, const GroupQuery& q) {
   }
 }
 
+// What numbers known at compile time say about each other.
+void check_lengths(NodeInfer& n, const GroupQuery& q) {
+  const std::vector<Dim>* total = n.known_ints(6);
+  if (total == nullptr || total->size() != 1 || !total->front().is_constant()) return;
+  const int64_t length = total->front().value;
+  if (n.has(7) && n.node().i("do_rotary", 0) != 0 && n.shape(7)[0].is_constant() && n.shape(7)[0].value < length)
+    n.problem("cos_cache has {} rows for a total_sequence_length of {}", n.shape(7)[0].value, length);
+  const Dim past = n.has(3) ? n.shape(3)[2] : Dim{0, 0};
+  const Dim tokens = n.has(1) ? n.shape(1)[1] : q.tokens;
+  const bool is_windowed = n.node().i("sliding_window_cache", 0) != 0;
+  if (!is_windowed && past.is_constant() && tokens.is_constant() && length > past.value &&
+      length != past.value + tokens.value) {
+    n.problem("total_sequence_length is {}, past and new tokens make {}", length, past.value + tokens.value);
+  }
+  const std::vector<Dim>* lengths = n.known_ints(5);
+  if (lengths == nullptr) return;
+  for (const Dim& one : *lengths) {
+    if (one.is_constant() && (one.value < 0 || one.value >= length))
+      n.problem("seqlens_k must be 0 to {}, got {}", length - 1, one.value);
+  }
+}
+
 // Length of the caches afterwards. A past that is shorter than the total grows by the new tokens; one of fixed
 // capacity, which the new tokens are written into, stays as it is.
 Dim present_length(NodeInfer& n, const Dim& past, const Dim& tokens) {
-  const Content* total = n.content(6);
-  if (total != nullptr && total->ints.size() == 1) {
-    const Dim& length = total->ints[0];
+  if (n.node().i("sliding_window_cache", 0) != 0 && past.is_constant() && past.value > 0) return past;
+  const std::vector<Dim>* total = n.known_ints(6);
+  if (total != nullptr && total->size() == 1) {
+    const Dim& length = total->front();
     if (length.symbol == past.symbol) return {std::max(length.value, past.value), past.symbol};
     if (past.is_constant() && past.value > 0) return past;
   }
@@ -113,6 +140,7 @@ void infer_group_query(NodeInfer& n) {
   expect_pair(n, 7, 8, "cos_cache and sin_cache");
   if (n.node().i("do_rotary", 0) != 0 && !n.has(7)) n.problem("do_rotary needs cos_cache and sin_cache");
   if (n.has(7)) check_rotary_caches(n, 7, q.head_size);
+  check_lengths(n, q);
   n.set(0, n.dtype(0), {q.batch, q.tokens, {q.heads * q.head_size, 0}});
   const size_t cache = n.has(3) ? 3 : 0;
   Shape present = {q.batch, {q.kv_heads, 0}, {0, 0}, {q.head_size, 0}};
@@ -121,7 +149,11 @@ void infer_group_query(NodeInfer& n) {
   present[2] = present_length(n, present[2], new_tokens);
   n.set(1, n.dtype(cache), present);
   n.set(2, n.dtype(cache), present);
-  n.set(3, n.dtype(0), {q.batch, {q.heads, 0}, q.tokens, present[2]});
+  if (!n.wants(3)) return;
+  const std::vector<Dim>* total = n.known_ints(6);
+  if (total == nullptr || total->size() != 1)
+    n.refuse("output_qk needs a total_sequence_length known at compile time");
+  n.set(3, n.dtype(0), {q.batch, {q.heads, 0}, q.tokens, total->front()});
 }
 
 // Caches of MultiHeadAttention and Attention: (B, N, P, D) each, growing by `tokens`.
@@ -148,29 +180,111 @@ Dim set_presents(NodeInfer& n, const Cache& cache) {
   return total;
 }
 
+// Where MultiHeadAttention's query, key and value come from.
+struct MultiHead {
+  int64_t heads, key_size, value_size;
+  Dim batch, tokens, kv_tokens;
+};
+
+MultiHead read_packed_query(NodeInfer& n, int64_t heads) {
+  const Shape& query = n.shape(0);
+  if (n.has(1) || n.has(2)) n.refuse("a packed query (rank 5) holds key and value too: they must be absent");
+  const int64_t size = per_head(n, query[4], 1, "the head size");
+  n.expect_shape(0, "packed query", {query[0], query[1], {heads, 0}, {3, 0}, {size, 0}});
+  return {heads, size, size, query[0], query[1], query[1]};
+}
+
+MultiHead read_multi_head(NodeInfer& n) {
+  const int64_t heads = n.attribute("num_heads", 1, kMaxHeads);
+  const Shape& query = n.shape(0);
+  if (query.size() == 5) return read_packed_query(n, heads);
+  if (query.size() != 3) n.refuse("query must have rank 3 or 5, got {}", n.text(query));
+  if (!n.has(1)) n.refuse("a query of rank 3 needs a key");
+  const int64_t size = per_head(n, query[2], heads, "the query's last dimension");
+  MultiHead m{heads, size, size, query[0], query[1], n.rank(1) > 1 ? n.shape(1)[1] : Dim{1, 0}};
+  if (n.rank(1) == 5) {
+    if (n.has(2)) n.refuse("a packed key (rank 5) holds the value too: value must be absent");
+    if (n.has(3)) n.problem("bias is not supported with a packed key");
+    n.expect_shape(1, "packed key", {m.batch, m.kv_tokens, {heads, 0}, {2, 0}, {size, 0}});
+    return m;
+  }
+  if (!n.has(2)) n.refuse("value is missing");
+  if (n.rank(1) != n.rank(2) || (n.rank(1) != 3 && n.rank(1) != 4))
+    n.refuse("key {} and value {} must both have rank 3 or 4", n.text(n.shape(1)), n.text(n.shape(2)));
+  if (n.rank(1) == 4) {  // (B, N, T, D): cross attention
+    if (n.has(6)) n.problem("past_key and past_value are not supported with a key of rank 4");
+    m.kv_tokens = n.shape(1)[2];
+    m.value_size = per_head(n, n.shape(2)[3], 1, "the value's last dimension");
+    n.expect_shape(1, "key", {m.batch, {heads, 0}, m.kv_tokens, {size, 0}});
+    n.expect_shape(2, "value", {m.batch, {heads, 0}, m.kv_tokens, {m.value_size, 0}});
+  } else {
+    m.value_size = per_head(n, n.shape(2)[2], heads, "the value's last dimension");
+    n.expect_shape(1, "key", {m.batch, m.kv_tokens, query[2]});
+    n.expect_shape(2, "value", {m.batch, m.kv_tokens, n.shape(2)[2]});
+  }
+  return m;
+}
+
+void check_multi_head_masks(NodeInfer& n, const MultiHead& m, const Dim& total) {
+  n.expect_dtype(4, "key_padding_mask", {DType::kInt32});
+  if (n.has(4)) {
+    const Shape& mask = n.shape(4);
+    const bool is_length = mask.size() == 1 && (!surely_differ(mask[0], m.batch) ||
+                                                (m.batch.is_constant() && mask[0] == Dim{3 * m.batch.value + 2, 0}));
+    if (mask.size() == 2) n.expect_shape(4, "key_padding_mask", {m.batch, total});
+    if (mask.size() == 3) n.expect_shape(4, "key_padding_mask", {m.batch, m.tokens, total});
+    if (!is_length && mask.size() != 2 && mask.size() != 3)
+      n.problem("key_padding_mask must be [B], [3B+2], [B, T] or [B, S, T], got {}", n.text(mask));
+  }
+  if (!n.has(5)) return;
+  n.expect_rank(5, "attention_bias", 4);
+  const Shape all = {m.batch, {m.heads, 0}, m.tokens, total};
+  for (size_t i = 0; i < 4; ++i) {
+    const Dim& dim = n.shape(5)[i];
+    if (surely_differ(dim, all[i]) && !(i < 2 && dim == Dim{1, 0}))
+      n.problem("attention_bias must broadcast to {}, got {}", n.text(all), n.text(n.shape(5)));
+  }
+}
+
 void infer_multi_head(NodeInfer& n) {
   n.expect_float(0, "query");
-  const int64_t heads = n.attribute("num_heads", 1, kMaxHeads);
-  if (n.rank(0) != 3 || !n.has(1) || !n.has(2)) n.refuse("only separate query, key and value of rank 3 are supported");
-  const Shape& query = n.shape(0);
-  const int64_t key_size = per_head(n, query[2], heads, "the query's last dimension");
-  Cache cache{6, 7, query[0], {0, 0}, heads, key_size, key_size};
-  if (n.rank(1) == 4 && n.rank(2) == 4) {  // (B, N, T, D): cross attention
-    cache.tokens = n.shape(1)[2];
-    cache.value_size = per_head(n, n.shape(2)[3], 1, "the value's last dimension");
-    n.expect_shape(1, "key", {query[0], {heads, 0}, cache.tokens, {key_size, 0}});
-    n.expect_shape(2, "value", {query[0], {heads, 0}, cache.tokens, {cache.value_size, 0}});
-  } else {
-    n.expect_rank(1, "key", 3);
-    n.expect_rank(2, "value", 3);
-    cache.tokens = n.shape(1)[1];
-    cache.value_size = per_head(n, n.shape(2)[2], heads, "the value's last dimension");
-    n.expect_shape(1, "key", {query[0], cache.tokens, query[2]});
-    n.expect_shape(2, "value", {query[0], cache.tokens, n.shape(2)[2]});
+  for (const size_t i : {1, 2, 3, 5, 6, 7}) n.expect_same_dtype(0, i, "query and the other float inputs");
+  if (n.has(8)) n.refuse("input past_sequence_length (a shared cache buffer) is not supported");
+  if (n.has(9)) n.refuse("input cache_indirection (beam search) is not supported");
+  const MultiHead m = read_multi_head(n);
+  if (n.has(3)) n.expect_shape(3, "bias", {{m.heads * (2 * m.key_size + m.value_size), 0}});
+  const Dim total = set_presents(n, {6, 7, m.batch, m.kv_tokens, m.heads, m.key_size, m.value_size});
+  check_multi_head_masks(n, m, total);
+  n.set(0, n.dtype(0), {m.batch, m.tokens, {m.heads * m.value_size, 0}});
+  n.set(3, n.dtype(0), {m.batch, {m.heads, 0}, m.tokens, total});
+}
+
+// attn_mask against (B, N, S, T), and nonpad_kv_seqlen.
+void check_attention_mask(NodeInfer& n, const Shape& all) {
+  if (n.has(3)) {
+    if (n.dtype(3) != DType::kBool) n.expect_same_dtype(0, 3, "Q and an attn_mask that is not bool");
+    const Shape& mask = n.shape(3);
+    if (mask.size() > 4 || mask.empty()) n.refuse("attn_mask must have rank 1 to 4, got {}", n.text(mask));
+    const size_t missing = 4 - mask.size();
+    for (size_t i = 0; i < mask.size(); ++i) {
+      const Dim& want = all[i + missing];
+      if (!surely_differ(mask[i], want) || (i + missing < 3 && mask[i] == Dim{1, 0})) continue;
+      const bool is_short = mask[i].is_constant() && want.is_constant() && mask[i].value < want.value;
+      if (i + missing == 3 && is_short && mask[i].value > 1 && n.opset() >= 24) continue;
+      n.problem("attn_mask must broadcast to {}, got {}", n.text(all), n.text(mask));
+    }
   }
-  n.expect_rank(5, "attention_bias", 4);
-  set_presents(n, cache);
-  n.set(0, n.dtype(0), {query[0], query[1], {heads * cache.value_size, 0}});
+  if (!n.has(6)) return;
+  n.expect_dtype(6, "nonpad_kv_seqlen", {DType::kInt64});
+  n.expect_shape(6, "nonpad_kv_seqlen", {all[0]});
+  if (n.has(4)) n.problem("nonpad_kv_seqlen and past_key exclude one another");
+  if (n.wants(1) || n.wants(2)) n.problem("nonpad_kv_seqlen and present outputs exclude one another");
+  const std::vector<Dim>* lengths = n.known_ints(6);
+  if (lengths == nullptr || !all[3].is_constant()) return;
+  for (const Dim& one : *lengths) {
+    if (one.is_constant() && (one.value < 0 || one.value > all[3].value))
+      n.problem("nonpad_kv_seqlen must be 0 to {}, got {}", all[3].value, one.value);
+  }
 }
 
 // ai.onnx: (B, S, N * D) with head counts as attributes, or (B, N, S, D).
@@ -200,6 +314,11 @@ void infer_attention(NodeInfer& n) {
   const Dim& batch = n.shape(0)[0];
   const Dim& tokens = n.shape(0)[token_axis];
   const Dim total = set_presents(n, {4, 5, batch, n.shape(1)[token_axis], kv_heads, key_size, value_size});
+  for (const size_t i : {1, 2, 4, 5}) n.expect_same_dtype(0, i, "Q, K, V and the past");
+  for (const size_t i : {1, 2}) {
+    if (surely_differ(n.shape(i)[0], batch)) n.problem("Q, K and V must agree in batch, got {}", n.text(n.shape(i)));
+  }
+  check_attention_mask(n, {batch, {heads, 0}, tokens, total});
   n.set(3, n.dtype(0), {batch, {heads, 0}, tokens, total});
   if (is_flat) {
     n.set(0, n.dtype(0), {batch, tokens, {heads * value_size, 0}});

@@ -38,6 +38,13 @@ const Content* NodeInfer::content(size_t i) {
   return slot.content.get();
 }
 
+const std::vector<Dim>* NodeInfer::known_ints(size_t i) {
+  if (!has(i)) return nullptr;
+  if (const Content* elements = content(i)) return &elements->ints;
+  const Value& from = value(i);
+  return from.known ? &*from.known : nullptr;
+}
+
 std::vector<int64_t> NodeInfer::ints(size_t i, std::string_view what) {
   if (is_float(dtype(i))) refuse("{} must be integers, got {}", what, name(dtype(i)));
   const Content* elements = content(i);

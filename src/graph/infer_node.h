@@ -48,6 +48,8 @@ class NodeInfer {
   bool is_ones(size_t i) const { return state_.slots[node_.inputs[i]].is_ones; }
   // Elements known at compile time, perhaps symbolic; null if they are not.
   const Content* content(size_t i);
+  // Integer elements known by content(), or given with a graph input that is compiled for its values; null if unknown.
+  const std::vector<Dim>* known_ints(size_t i);
   // Constant integer elements of an input that must be known; refuses otherwise, calling it `what`.
   std::vector<int64_t> ints(size_t i, std::string_view what);
   // The same for an attribute that later opsets made input `i`; nothing if neither is given.

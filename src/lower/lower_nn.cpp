@@ -2,10 +2,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "kernels/attention/gqa.h"
-#include "kernels/attention/kv_cache.h"
-#include "kernels/attention/rotary.h"
-#include "kernels/conv/causal_conv.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/matmul_nbits.h"
 #include "kernels/moe/qmoe.h"
@@ -16,9 +12,6 @@
 
 namespace sluice::lower {
 
-namespace {
-
-// Refuses an input or attribute that exists in the operator's schema but not in our kernels.
 void refuse_input(const Node& node, size_t i, const char* name) {
   if (node.has(i)) fail("lower", "input {} ({}) is not supported", i, name);
 }
@@ -27,8 +20,6 @@ void refuse_attribute(const Node& node, const char* name, int64_t accepted) {
   if (const int64_t value = node.i(name, accepted); value != accepted)
     fail("lower", "{} must be {}, got {}", name, accepted, value);
 }
-
-}  // namespace
 
 // One-dimensional operands gain the dimension of 1 that numpy's matmul gives them.
 void lower_matmul(Lowering& l, const Node& node) {
@@ -230,98 +221,6 @@ void lower_skip_layer_norm(Lowering& l, const Node& node) {
                                  .factor = l.output(node, 2),
                                  .epsilon = node.f("epsilon", 1e-12f)},
                                 l.recorder());
-}
-
-namespace {
-
-// The cache that present and past share. Where the caller keeps them apart, the past is copied in front of the new
-// rows.
-Tensor attention_cache(Lowering& l, const Node& node, size_t present, size_t past_input, uint32_t new_rows) {
-  const Tensor past = l.input(node, past_input);
-  Tensor cache = l.state_output(node, present, past_input);
-  if (!cache) {
-    if (!past) fail("lower", "output {} (present) must be wanted when there is no past", present);
-    cache = l.recorder().scratch(past.storage, {past.shape[0], past.shape[1], past.shape[2] + new_rows, past.shape[3]});
-  }
-  if (past && past.slot != cache.slot) kernels::plan_kv_copy(past, cache, l.recorder());
-  return cache;
-}
-
-}  // namespace
-
-void lower_group_query_attention(Lowering& l, const Node& node) {
-  refuse_input(node, 12, "k_scale");
-  refuse_input(node, 13, "v_scale");
-  refuse_attribute(node, "kv_cache_bit_width", 0);
-  refuse_attribute(node, "qk_output", 0);
-  if (node.output(3) != graph::kNoValue) fail("lower", "output 3 (output_qk) is not supported");
-  refuse_attribute(node, "causal", 1);
-  for (const char* name : {"k_quant_type", "v_quant_type"}) {
-    if (const std::string type = node.s(name, "NONE"); type != "NONE")
-      fail("lower", "{} must be NONE, got \"{}\"", name, type);
-  }
-  kernels::GroupQueryAttentionProblem problem;
-  problem.query = l.input(node, 0);
-  problem.key = l.input(node, 1);
-  problem.value = l.input(node, 2);
-  const uint32_t new_rows = problem.query.shape.at(1);
-  problem.key_cache = attention_cache(l, node, 1, 3, new_rows);
-  problem.value_cache = attention_cache(l, node, 2, 4, new_rows);
-  problem.seqlens = l.input(node, 5);
-  problem.cos_cache = l.input(node, 7);
-  problem.sin_cache = l.input(node, 8);
-  problem.position_ids = l.input(node, 9);
-  problem.attention_bias = l.input(node, 10);
-  problem.head_sink = l.input(node, 11);
-  problem.q_norm_weight = l.input(node, 14);
-  problem.k_norm_weight = l.input(node, 15);
-  problem.output = l.output(node, 0);
-  problem.num_heads = static_cast<uint32_t>(node.i("num_heads", 0));
-  problem.kv_num_heads = static_cast<uint32_t>(node.i("kv_num_heads", 0));
-  problem.scale = node.f("scale", 0);
-  problem.softcap = node.f("softcap", 0);
-  problem.do_rotary = node.i("do_rotary", 0) != 0;
-  problem.rotary_interleaved = node.i("rotary_interleaved", 0) != 0;
-  problem.local_window_size = static_cast<int32_t>(node.i("local_window_size", -1));
-  problem.smooth_softmax = node.i("smooth_softmax", 0) > 0;
-  problem.qk_norm_epsilon = node.f("qk_norm_epsilon", 1e-6f);
-  kernels::plan_group_query_attention(problem, l.recorder());
-}
-
-// com.microsoft: (input, position_ids, cos, sin); ai.onnx 23: (input, cos, sin, position_ids).
-void lower_rotary_embedding(Lowering& l, const Node& node) {
-  const bool standard = node.domain.empty();
-  refuse_attribute(node, "is_packed_batching", 0);
-  kernels::plan_rotary_embedding({.x = l.input(node, 0),
-                                  .position_ids = l.input(node, standard ? 3 : 1),
-                                  .cos = l.input(node, standard ? 1 : 2),
-                                  .sin = l.input(node, standard ? 2 : 3),
-                                  .y = l.output(node, 0),
-                                  .num_heads = static_cast<uint32_t>(node.i("num_heads", 0)),
-                                  .rotary_embedding_dim = static_cast<uint32_t>(node.i("rotary_embedding_dim", 0)),
-                                  .interleaved = node.i("interleaved", 0) != 0,
-                                  .scale = node.f("scale", 1)},
-                                 l.recorder());
-}
-
-void lower_causal_conv(Lowering& l, const Node& node) {
-  refuse_attribute(node, "ndim", 1);
-  refuse_attribute(node, "state_window", 0);
-  refuse_attribute(node, "dilation", 1);
-  refuse_attribute(node, "channels_last", 0);
-  const std::string activation = node.s("activation", "none");
-  if (activation != "none" && activation != "silu" && activation != "swish")
-    fail("lower", "activation \"{}\" is not supported", activation);
-  kernels::plan_causal_conv(
-      {.x = l.input(node, 0),
-       .weight = l.input(node, 1),
-       .bias = l.input(node, 2),
-       .past = l.input(node, 3),
-       .y = l.output(node, 0),
-       .present = l.state_output(node, 1, 3),
-       .active = l.binding().active,
-       .activation = activation == "none" ? kernels::ConvActivation::kNone : kernels::ConvActivation::kSilu},
-      l.recorder());
 }
 
 }  // namespace sluice::lower

@@ -10,7 +10,6 @@ namespace {
 using Op = kernels::ElementOp;
 using Reduce = kernels::ReduceOp;
 constexpr std::string_view kMs = "com.microsoft";
-constexpr bool kAllIntegers = true;
 
 constexpr Types kFloats{DType::kFloat, DType::kFloat16};
 constexpr Types kFloat{DType::kFloat};
@@ -43,6 +42,7 @@ constexpr OpRow kOps[] = {
     {"", "Asinh", unary<Op::kAsinh>, kFloats, {9}},
     {"", "Atan", unary<Op::kAtan>, kFloats},
     {"", "Atanh", unary<Op::kAtanh>, kFloats, {9}},
+    {"", "Attention", lower_attention, kFloats, {23}},
     {"", "BatchNormalization", lower_batch_norm, kFloats},
     {"", "BitShift", whole<lower_bit_shift>, kUnsigned, {11}},
     {"", "BitwiseAnd", whole<binary<Op::kBitAnd>>, kInteger, {18}},
@@ -172,6 +172,7 @@ constexpr OpRow kOps[] = {
     {kMs, "GroupQueryAttention", lower_group_query_attention, kFloats, {1, 1}},
     {kMs, "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
     {kMs, "MoE", lower_moe, kFloats, {1, 1}},
+    {kMs, "MultiHeadAttention", lower_multi_head_attention, kFloats, {1, 1}},
     {kMs, "QMoE", lower_qmoe, kFloats, {1, 1}},
     {kMs, "QuantizeLinear", whole<lower_quantize_linear>, kFloats, {1, 1}},
     {kMs, "QuickGelu", lower_quick_gelu, kFloats, {1, 1}},

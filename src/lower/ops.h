@@ -20,6 +20,10 @@ void whole(Lowering& l, const Node& node) {
   l.with_whole_bytes([&] { kLower(l, node); });
 }
 
+// Refuse an input or a value of an attribute that exists in the operator's schema but not in our kernels.
+void refuse_input(const Node& node, size_t i, const char* name);
+void refuse_attribute(const Node& node, const char* name, int64_t accepted);
+
 // lower_elementwise.cpp
 // Plans a program whose output is the node's first, modulo 2^8 or 2^16 where that is narrower than its storage.
 void lower_program(Lowering& l, const Node& node, kernels::ElementwiseProblem problem);
@@ -132,8 +136,14 @@ void lower_rms_norm(Lowering& l, const Node& node);
 void lower_skip_rms_norm(Lowering& l, const Node& node);
 void lower_layer_norm(Lowering& l, const Node& node);
 void lower_skip_layer_norm(Lowering& l, const Node& node);
+
+// lower_attention.cpp
 void lower_group_query_attention(Lowering& l, const Node& node);
+void lower_multi_head_attention(Lowering& l, const Node& node);
+void lower_attention(Lowering& l, const Node& node);
 void lower_rotary_embedding(Lowering& l, const Node& node);
+
+// lower_state.cpp
 void lower_causal_conv(Lowering& l, const Node& node);
 
 }  // namespace sluice::lower

@@ -64,13 +64,15 @@ def norm_of_heads(node, position, weight, heads, graph_initializers):
     node.input[position] = base + "/3d"
 
 
-def split_norms(model):
+def split_norms(model, windowed=False):
+    """`windowed`: caches keep their windowed layout."""
     graph = model.graph
     initializers = {t.name: t for t in graph.initializer}
     nodes = []
     for node in graph.node:
         if node.op_type == "GroupQueryAttention":
-            drop_attributes(node, "sliding_window_cache")
+            if not windowed:
+                drop_attributes(node, "sliding_window_cache")
             if len(node.input) > 15 and node.input[14]:
                 counts = (attribute(node, "num_heads"), attribute(node, "kv_num_heads"))
                 for position in (0, 1):

@@ -18,10 +18,12 @@ TOLERANCE = {np.dtype(np.float32): 2e-5, np.dtype(np.float16): 4e-3}
 
 def expected_outputs(case):
     """ONNX Runtime's results in float32 arithmetic, in the types that the graph declares; of onnx's reference where it lacks a type."""
+    if case.expected is not None:
+        return case.expected
     model = onnx.ModelProto.FromString(case.model.SerializeToString())
     types = [o.type.tensor_type.elem_type for o in model.graph.output]
     oracle.to_float32(model)
-    oracle.split_norms(model)
+    oracle.split_norms(model, windowed=True)
     oracle.dequantise_experts(model)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -63,6 +65,8 @@ def test_operator(name, outputs):
         assert file.exists(), ending
         actual = np.load(file)
         assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape), output
+        if output in CASES[name].undefined:
+            actual[CASES[name].undefined[output]] = expected[CASES[name].undefined[output]] = 0
         if expected.dtype in TOLERANCE:
             limit = TOLERANCE[expected.dtype] * max(1.0, np.abs(expected.astype(np.float32)).max(initial=0))
             np.testing.assert_allclose(actual.astype(np.float32), expected.astype(np.float32), rtol=0, atol=limit, err_msg=output)

@@ -1,5 +1,8 @@
 #include "kernels/attention/gqa.h"
 
+#include <cmath>
+
+#include "kernels/attention/attention.h"
 #include "kernels/attention/gqa_plan.h"
 
 namespace sluice::kernels {
@@ -38,9 +41,8 @@ Sizes sizes_of(const GroupQueryAttentionProblem& p) {
   if (p.query.last() % query_heads != 0) {
     fail(kTag, "the last dimension of query must be a multiple of its {} heads, got {}", query_heads, p.query.last());
   }
-  if (s.head_size == 0 || s.head_size % 8 != 0 || s.head_size > 256) {
-    fail(kTag, "head size must be a multiple of 8, at most 256, got {}", s.head_size);
-  }
+  if (s.head_size == 0 || s.head_size % 8 != 0) fail(kTag, "head size must be a multiple of 8, got {}", s.head_size);
+  s.appends = s.packed || p.key.rank() != 3 || p.key.shape[1] != 0;
   if (p.key_cache.rank() != 4) fail(kTag, "the key cache must have 4 dimensions, got {}", p.key_cache.rank());
   s.capacity = p.key_cache.shape[2];
   return s;
@@ -48,8 +50,9 @@ Sizes sizes_of(const GroupQueryAttentionProblem& p) {
 
 void check_tensors(const GroupQueryAttentionProblem& p, const Sizes& s) {
   if (!s.packed) {
-    check_shape(p.key, "key", {s.batch, s.seq, s.kv_heads * s.head_size});
-    check_shape(p.value, "value", {s.batch, s.seq, s.kv_heads * s.head_size});
+    const uint32_t rows = s.appends ? s.seq : 0;
+    check_shape(p.key, "key", {s.batch, rows, s.kv_heads * s.head_size});
+    check_shape(p.value, "value", {s.batch, rows, s.kv_heads * s.head_size});
   }
   check_shape(p.key_cache, "the key cache", {s.batch, s.kv_heads, s.capacity, s.head_size});
   check_shape(p.value_cache, "the value cache", {s.batch, s.kv_heads, s.capacity, s.head_size});
@@ -101,6 +104,12 @@ void check_options(const GroupQueryAttentionProblem& p, const Sizes& s) {
     fail(kTag, "local_window_size must be -1 or at least 1, got {}", p.local_window_size);
   }
   if (p.softcap < 0) fail(kTag, "softcap must not be negative, got {}", p.softcap);
+  if (!p.causal && p.local_window_size != -1)
+    fail(kTag, "local_window_size must be -1 where causal is 0, got {}", p.local_window_size);
+  if (p.output_qk && (p.output_qk.rank() != 4 || p.output_qk.last() > s.capacity)) {
+    fail(kTag, "output_qk must be [{}, {}, {}, at most {}], got [{}]", s.batch, s.heads, s.seq, s.capacity,
+         fmt::join(p.output_qk.shape, ", "));
+  }
   if (!p.attention_bias) return;
   const auto& shape = p.attention_bias.shape;
   if (!is_float(p.attention_bias) || shape.size() != 4 || (shape[0] != 1 && shape[0] != s.batch) ||
@@ -121,13 +130,49 @@ Sizes check(const GroupQueryAttentionProblem& problem) {
   return sizes;
 }
 
+// What the kernels for causal attention over heads of at most 256 do not have.
+void plan_general(const GroupQueryAttentionProblem& p, const Sizes& s, const Tensor& query, Recorder& recorder) {
+  AttentionProblem a;
+  a.sizes = {.batch = s.batch,
+             .seq = s.seq,
+             .heads = s.heads,
+             .kv_heads = s.kv_heads,
+             .keys = p.output_qk ? p.output_qk.last() : s.capacity,
+             .key_size = s.head_size,
+             .value_size = s.head_size};
+  a.query = token_major(query, 1);
+  a.query.head_stride = s.head_size;
+  a.key = p.key_cache;
+  a.value = p.value_cache;
+  a.output = token_major(p.output, s.heads);
+  a.lengths = p.seqlens;
+  a.length_bias = 1;
+  a.causal = p.causal;
+  a.past_of = PastOf::kLengths;
+  a.window = p.local_window_size > 0 ? static_cast<uint32_t>(p.local_window_size) : 0;
+  a.scale = p.scale != 0 ? p.scale : 1.0f / std::sqrt(static_cast<float>(s.head_size));
+  a.softcap = p.softcap;
+  a.mask = p.attention_bias;
+  if (a.mask && a.mask.last() > a.sizes.keys)
+    fail(kTag, "attention_bias has {} columns for {} keys", a.mask.last(), a.sizes.keys);
+  a.sink = p.head_sink;
+  a.smooth = p.smooth_softmax;
+  a.qk = p.output_qk;
+  a.qk_output = p.qk_weights ? QkOutput::kWeights : QkOutput::kMasked;
+  plan_attention(a, recorder);
+}
+
 }  // namespace gqa
 
 void plan_group_query_attention(const GroupQueryAttentionProblem& problem, Recorder& recorder) {
   const gqa::Sizes sizes = gqa::check(problem);
   if (sizes.batch == 0 || sizes.seq == 0) return;
   const Tensor query = gqa::plan_append(problem, sizes, recorder);
-  gqa::plan_attend(problem, sizes, query, recorder);
+  if (sizes.head_size > 256 || problem.output_qk || !problem.causal) {
+    gqa::plan_general(problem, sizes, query, recorder);
+  } else {
+    gqa::plan_attend(problem, sizes, query, recorder);
+  }
 }
 
 }  // namespace sluice::kernels

@@ -44,6 +44,7 @@ Bindings bind(const GroupQueryAttentionProblem& p, const Sizes& s, Parts parts, 
       .define("PACKED", s.packed)
       .define("NORM", norm)
       .define("INTERLEAVED", p.rotary_interleaved)
+      .define("FIRST_ID", !p.exact_positions)
       .type("T", wgsl_type(p.query.storage))
       .type("CS", wgsl_type(rotary ? p.cos_cache.storage : p.query.storage))
       .type("N", wgsl_type(norm ? p.q_norm_weight.storage : p.query.storage));
@@ -84,7 +85,9 @@ Tensor plan_append(const GroupQueryAttentionProblem& problem, const Sizes& sizes
   const uint32_t limit = recorder.caps().max_storage_buffers;
   const auto fits = [&](Parts parts) { return bind(problem, sizes, parts, rotated).count() <= limit; };
   const Parts all{turn_query, true, true}, keys_values{false, true, true};
-  if (fits(all)) {
+  if (!sizes.appends) {
+    if (turn_query) add(problem, sizes, {true, false, false}, rotated, recorder);
+  } else if (fits(all)) {
     add(problem, sizes, all, rotated, recorder);
   } else {
     if (turn_query) add(problem, sizes, {true, false, false}, rotated, recorder);

@@ -167,12 +167,11 @@ fn position(unit: Unit) -> u32 {
   let s = unit.token % params.seq;
   var at = i32(unit.past + s);
 #if HAS_POS
+  at = position_ids[unit.token];
+#if FIRST_ID
   // ONNX Runtime counts a first prompt on from the first id.
-  if (unit.past == 0u && params.seq > 1u) {
-    at = position_ids[0] + i32(s);
-  } else {
-    at = position_ids[unit.token];
-  }
+  if (unit.past == 0u && params.seq > 1u) { at = position_ids[0] + i32(s); }
+#endif
 #endif
   return u32(clamp(at, 0, i32(params.positions) - 1));
 }

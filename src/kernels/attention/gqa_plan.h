@@ -9,6 +9,7 @@ struct Sizes {
   uint32_t batch, seq, heads, kv_heads, group, head_size, capacity;
   uint32_t rotary_half;  // 0 without rotation
   bool packed;
+  bool appends;  // false where key and value have no rows
 };
 
 // Throws unless every shape, storage and attribute of the problem agrees with the others.

@@ -14,6 +14,13 @@ struct alignas(16) CopyParams {
 };
 static_assert(sizeof(CopyParams) == 32);
 
+// Mirrors Params of kv_begin.wgsl.
+struct alignas(16) BeginParams {
+  uint32_t heads, past, capacity, size, seq, elements;
+  uint32_t pad0 = 0, pad1 = 0;
+};
+static_assert(sizeof(BeginParams) == 32);
+
 constexpr uint32_t kGroup = 256;
 
 void check(const char* tag, const Tensor& from, const Tensor& to) {
@@ -52,6 +59,33 @@ void plan_kv_copy(const Tensor& past, const Tensor& cache, Recorder& recorder) {
   if (past.shape[2] > cache.shape[2])
     fail("kv_copy", "a past of {} rows does not fit a cache of {}", past.shape[2], cache.shape[2]);
   plan_copy(past, cache, recorder);
+}
+
+void plan_kv_begin(const KvBeginProblem& p, Recorder& recorder) {
+  constexpr const char* kTag = "kv_begin";
+  if (p.past) {
+    check(kTag, p.past, p.cache);
+    if (p.past.shape[2] > p.cache.shape[2])
+      fail(kTag, "a past of {} rows does not fit a cache of {}", p.past.shape[2], p.cache.shape[2]);
+  }
+  if (p.cache.rank() != 4 || p.cache.elements() > UINT32_MAX)
+    fail(kTag, "a cache must have 4 dimensions and at most 2^32-1 elements, got [{}]", fmt::join(p.cache.shape, ", "));
+  const auto& shape = p.cache.shape;
+  if (p.seqlens.storage != Storage::kI32 || p.seqlens.elements() != shape[0])
+    fail(kTag, "seqlens_k must be {} integers, got {}", shape[0], p.seqlens.elements());
+  const BeginParams params{.heads = shape[1],
+                           .past = p.past ? p.past.shape[2] : 0,
+                           .capacity = shape[2],
+                           .size = shape[3],
+                           .seq = p.new_rows,
+                           .elements = static_cast<uint32_t>(p.cache.elements())};
+  if (params.elements == 0) return;
+  Bindings bindings("kv_begin", "kernels/attention/kv_begin.wgsl");
+  bindings.read("LEN", p.seqlens)
+      .read("PAST", params.past > 0 ? p.past : Tensor{})
+      .write("CACHE", p.cache)
+      .type("T", wgsl_type(p.cache.storage));
+  recorder.add(bindings.finish(params, fold_groups(ceil_div(params.elements, kGroup), recorder.caps())));
 }
 
 void plan_kv_resize(const Tensor& from, const Tensor& to, Recorder& recorder) {
