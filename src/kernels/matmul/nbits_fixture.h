@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
@@ -20,6 +21,12 @@ using Random = std::mt19937;
 
 inline float round_to(Storage storage, float v) {
   return storage == Storage::kF16 ? half_to_float(float_to_half(v)) : v;
+}
+
+// How many cases a random test draws: SLUICE_RANDOM_CASES, or else `usual`.
+inline uint32_t random_case_count(uint32_t usual) {
+  const char* text = std::getenv("SLUICE_RANDOM_CASES");
+  return text == nullptr ? usual : static_cast<uint32_t>(std::strtoul(text, nullptr, 10));
 }
 
 inline std::vector<float> random_floats(Random& random, size_t count, Storage storage, float scale = 1) {
