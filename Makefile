@@ -1,7 +1,7 @@
 # The commands that people and CI use. Each of them first brings what it needs (tools/setup.py), so a fresh clone needs nothing before.
 .DEFAULT_GOAL := build
 .PHONY: build demo test bench format check deps deps-tests configure-tests clean help \
-        check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-variants
+        check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-variants check-random
 
 # setup.py puts a cargo of the distribution that goes by another name into .deps/rust.
 export PATH := $(CURDIR)/.deps/rust:$(PATH):$(HOME)/.cargo/bin
@@ -36,7 +36,7 @@ configure-tests: deps-tests
 format:  ## Format all C++ files
 	$(PYTHON) tools/format.py
 
-check: check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-variants  ## Everything that `make test` does not do
+check: check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-variants check-random  ## Everything that `make test` does not do
 
 check-format:
 	$(PYTHON) tools/format.py --check
@@ -66,6 +66,11 @@ check-variants: configure-tests  ## The tests on a device with fewer features
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable subgroups
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable f16
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable f16,subgroups,dot4i8,timestamps,large-limits
+
+check-random: configure-tests  ## Thousands of random cases where `make test` draws a few hundred
+	cmake --build $(RELEASE) --target moe_test matmul_test
+	SLUICE_RANDOM_CASES=3000 $(RELEASE)/moe_test --gtest_filter='*Random.*'
+	SLUICE_RANDOM_CASES=3000 $(RELEASE)/matmul_test --gtest_filter='*Random.*'
 
 clean:  ## Remove build/ (.deps/ stays)
 	rm -rf build

@@ -79,6 +79,8 @@ class Lowering {
   // Tensor of a node's i-th input; an empty Tensor where it is absent. Places constants and derived integers on first
   // use.
   Tensor input(const graph::Node& node, size_t i);
+  // The bytes of an input of a 4-bit type, two values each, as one dimension; it must be a constant.
+  Tensor packed_input(const graph::Node& node, size_t i);
   // A new tensor for the i-th output, of the inferred shape and type; an empty Tensor where the output is not wanted.
   Tensor output(const graph::Node& node, size_t i);
   // The tensor of an output that continues a state input: the input's own where the caller lets them share, else a new

@@ -342,3 +342,6 @@ def all_cases():
         yield from both_types(make)
     for make in (casts, integers, topk):
         yield from make()
+    from op_cases_moe import cases as moe_cases  # it builds on this file
+
+    yield from moe_cases()

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -87,6 +88,26 @@ inline std::vector<gpu::Device*> test_devices() {
   }();
   return devices;
 }
+
+// Devices for random tests, with and without subgroups. A device keeps every pipeline that it has compiled, so that new
+// ones are opened now and then.
+class FreshDevices {
+ public:
+  gpu::Device& pick(Random& random) {
+    if (used_++ % 100 == 0) {
+      gpu::DeviceOptions plain;
+      plain.disable.no_subgroups = true;
+      devices_.clear();
+      devices_.push_back(gpu::Device::open());
+      devices_.push_back(gpu::Device::open(plain));
+    }
+    return *devices_[random() % 2];
+  }
+
+ private:
+  std::vector<std::unique_ptr<gpu::Device>> devices_;
+  uint32_t used_ = 0;
+};
 
 inline std::vector<Storage> float_storages() {
   if (test_device().caps().f16) return {Storage::kF32, Storage::kF16};

@@ -67,20 +67,20 @@ void spoil_router(Random& random, QMoEHost& h) {
   }
 }
 
-void run_case(uint32_t seed) {
+void run_case(uint32_t seed, FreshDevices& devices) {
   Random random(seed);
   const QMoECase c = draw_case(random);
   SCOPED_TRACE(fmt::format("seed {}: {}", seed, c.text()));
   QMoEHost h = test::random_host(random, c);
   spoil_router(random, h);
-  const std::vector<gpu::Device*> devices = test_devices();
-  check_qmoe(*devices[random() % devices.size()], c, h);
+  check_qmoe(devices.pick(random), c, h);
 }
 
 TEST(QMoERandom, AgainstTheReference) {
   const uint32_t count = random_case_count(150);
+  FreshDevices devices;
   for (uint32_t seed = 0; seed < count; ++seed) {
-    run_case(seed);
+    run_case(seed, devices);
     if (HasFatalFailure()) return;
   }
 }
