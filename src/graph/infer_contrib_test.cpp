@@ -99,7 +99,12 @@ TEST(InferContribTest, QMoE) {
             {"fc3_experts_weights is missing", {{9, "float16[8, 64, 2]"}}, {}},
             {"float16[1, 5, 64]", {{14, "float16[5, 8]"}}, {}},
             {"router_weights must be (tokens, experts) = [5, 8]", {{14, "float16[5, 4]"}}, {}},
-            {"input 15 belongs to a floating-point quantization", {{15, "float[8]"}}, {}},
+            {"input 15 (fc1_global_scale) belongs to a floating-point quantization", {{15, "float[8]"}}, {}},
+            {"input 20 (fc2_act_block_scale) belongs to a floating-point quantization", {{20, "uint8[8]"}}, {}},
+            {"num_shared_experts must be 0 to 0, got 2", {}, {{"num_shared_experts", i(2)}}},
+            {"use_sparse_mixer must be 0 to 1, got 2", {}, {{"use_sparse_mixer", i(2)}}},
+            {"normalize_routing_weights must be 0 to 1, got -1", {}, {{"normalize_routing_weights", i(-1)}}},
+            {"weights_prepacked must be -1 or 0, got -2", {}, {{"weights_prepacked", i(-2)}}},
             {"k must be 1 to 8, got 9", {}, {{"k", i(9)}}},
             {"expert_weight_bits must be 2, 4 or 8, got 5", {}, {{"expert_weight_bits", i(5)}}},
             {"block_size must be a power of two", {}, {{"block_size", i(40)}}},
@@ -129,6 +134,10 @@ TEST(InferContribTest, MoE) {
             {"fc1_experts_weights must be (experts, rows, hidden) = [8, 96, 64]", {{2, "float[8, 64, 96]"}}, {}},
             {"fc2_experts_bias must be (experts, hidden) = [8, 64]", {{5, "float[8, 96]"}}, {}},
             {"input fc2_experts_weights is missing", {{4, "_"}}, {}},
+            {"fc1_experts_weights must be floats, got uint8", {{2, "uint8[8, 96, 64]"}}, {}},
+            {"fc3_experts_weights is missing", {{7, "float[8, 96]"}}, {}},
+            {"an export of MoE's first schema", {{3, "float[8, 96, 64]"}, {4, "_"}, {5, "_"}}, {}},
+            {"num_shared_experts must be 0 to 0, got 1", {}, {{"num_shared_experts", i(1)}}},
         });
 }
 
@@ -148,6 +157,19 @@ TEST(InferContribTest, GatherBlockQuantized) {
             {"gather_axis must be 0 for uint8 data, got 1", {}, {{"gather_axis", i(1)}}},
             {"quantize_axis must be the last for uint8 data, got 0", {}, {{"quantize_axis", i(0)}}},
             {"axis 7 is out of range", {}, {{"gather_axis", i(7)}}},
+            {"data must have 2 dimensions or more, got [512]", {{0, "uint8[512]"}}, {}},
+        });
+  check({"com.microsoft.GatherBlockQuantized",
+         {"int4[3, 40, 7]", "int64[2, 5]", "float[3, 3, 7]", "int4[3, 3, 7]"},
+         {{"block_size", i(16)}, {"gather_axis", i(-1)}, {"quantize_axis", i(1)}},
+         "float[3, 40, 2, 5]"},
+        {
+            {"float[3, 2, 5, 7]", {}, {{"gather_axis", i(1)}}},
+            {"= [1, 40, 7], got [3, 3, 7]", {}, {{"quantize_axis", i(0)}}},
+            {"zero_points must be scales' shape, packed as data = [3, 3, 7]", {{3, "int4[3, 2, 7]"}}, {}},
+            {"data and zero_points must have one type, got int4 and uint4", {{3, "uint4[3, 3, 7]"}}, {}},
+            {"bits must be 4 for 4-bit data, got 8", {}, {{"bits", i(8)}}},
+            {"block_size must be a power of two, 16 or more, got 8", {}, {{"block_size", i(8)}}},
         });
 }
 

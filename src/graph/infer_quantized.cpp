@@ -1,5 +1,6 @@
 // Operators of com.microsoft over quantized weights, and the unquantized MoE that shares QMoE's layout. Shapes and
 // packing follow ONNX Runtime's ContribOperators.md; what its text leaves open follows its CPU kernels.
+#include <array>
 #include <bit>
 
 #include "graph/infer_node.h"
@@ -122,6 +123,9 @@ Experts read_experts(NodeInfer& n, size_t fc2, int64_t packed) {
   const int64_t fusion = n.attribute("swiglu_fusion", 0, 2, 0);
   sizes.rows1 = sizes.inner * (activation == "swiglu" && fusion != 0 ? 2 : 1);
   n.attribute("k", 1, sizes.experts, 1);
+  n.attribute("normalize_routing_weights", 0, 1, 0);
+  n.attribute("use_sparse_mixer", 0, 1, 0);
+  n.attribute("num_shared_experts", 0, 0, 0);
   expect(n, 1, {"router_probs", "(tokens, experts)", {sizes.tokens, {sizes.experts, 0}}});
   return sizes;
 }
@@ -180,16 +184,37 @@ void infer_qmoe(NodeInfer& n) {
   check_projection(n, {"fc3", 8, 9, 10, 13, sizes.inner, sizes.hidden}, sizes.experts, block);
   n.expect_float(14, "router_weights");
   expect(n, 14, {"router_weights", "(tokens, experts)", {sizes.tokens, {sizes.experts, 0}}});
+  static constexpr std::array<std::string_view, 6> kScales = {"fc1_global_scale",    "fc2_global_scale",
+                                                              "fc1_act_scale",       "fc2_act_scale",
+                                                              "fc1_act_block_scale", "fc2_act_block_scale"};
   for (size_t i = 15; i < n.inputs(); ++i) {
-    if (n.has(i)) n.problem("input {} belongs to a floating-point quantization, which is not supported", i);
+    if (!n.has(i)) continue;
+    const std::string_view name = i < 15 + kScales.size() ? kScales[i - 15] : "unknown";
+    n.problem("input {} ({}) belongs to a floating-point quantization, which is not supported", i, name);
   }
-  if (n.node().i("weights_prepacked", -1) > 0)
-    n.problem("weights_prepacked must be -1 or 0, got {}", n.node().i("weights_prepacked", -1));
+  if (const int64_t packed = n.node().i("weights_prepacked", -1); packed != -1 && packed != 0) {
+    n.problem("weights_prepacked must be -1 or 0, got {}: export the weights for WebGPU or the CPU", packed);
+  }
   n.set(0, n.dtype(0), n.shape(0));
 }
 
+// The operator's first schema had the weights of both projections side by side, transposed.
+void refuse_first_moe_schema(NodeInfer& n) {
+  if (n.has(3) && n.rank(3) == 3) {
+    n.refuse(
+        "input 3 must be fc1_experts_bias, got {}: an export of MoE's first schema (fc2_experts_weights at index 3)",
+        n.text(n.shape(3)));
+  }
+}
+
 void infer_moe(NodeInfer& n) {
+  refuse_first_moe_schema(n);
   if (!n.has(4)) n.refuse("input fc2_experts_weights is missing");
+  static constexpr std::array<std::string_view, 6> kNames = {"fc1_experts_weights", "fc1_experts_bias",
+                                                             "fc2_experts_weights", "fc2_experts_bias",
+                                                             "fc3_experts_weights", "fc3_experts_bias"};
+  for (size_t i = 0; i < kNames.size(); ++i) n.expect_float(2 + i, kNames[i]);
+  if (n.has(7) && !n.has(6)) n.problem("fc3_experts_weights is missing");
   const Experts sizes = read_experts(n, 4, 1);
   const auto experts = [&](std::initializer_list<int64_t> rest) {
     Shape shape = constant_shape({sizes.experts});
@@ -205,23 +230,31 @@ void infer_moe(NodeInfer& n) {
   n.set(0, n.dtype(0), n.shape(0));
 }
 
+// uint8 data packs bits along its last axis and allows one choice of axes; 4-bit types hold one value an element.
+void check_gather_axes(NodeInfer& n, size_t gather_axis, size_t quantize_axis) {
+  const size_t rank = n.rank(0);
+  const int64_t bits = n.node().i("bits", 4);
+  if (n.dtype(0) == DType::kUint8) {
+    if (gather_axis != 0) n.problem("gather_axis must be 0 for uint8 data, got {}", gather_axis);
+    if (quantize_axis + 1 != rank) n.problem("quantize_axis must be the last for uint8 data, got {}", quantize_axis);
+  } else if (bits != 4) {
+    n.problem("bits must be 4 for 4-bit data, got {}", bits);
+  }
+}
+
 void infer_gather_block_quantized(NodeInfer& n) {
   n.expect_dtype(0, "data", {DType::kUint8, DType::kInt4, DType::kUint4});
   n.expect_index(1, "indices");
   n.expect_float(2, "scales");
   const Shape& data = n.shape(0);
-  if (data.empty()) n.refuse("data must not be a scalar");
+  if (data.size() < 2) n.refuse("data must have 2 dimensions or more, got {}", n.text(data));
   const bool is_bytes = n.dtype(0) == DType::kUint8;
   const int64_t bits = quantized_bits(n, "bits");
   const int64_t block = required_block_size(n, 128);
   const size_t gather_axis = n.axis(n.node().i("gather_axis", 0), data.size());
   const size_t quantize_axis = n.axis(n.node().i("quantize_axis", 1), data.size());
+  check_gather_axes(n, gather_axis, quantize_axis);
   const int64_t packed = is_bytes ? 8 / bits : 1;
-  if (!is_bytes && bits != 4) n.problem("bits must be 4 for 4-bit data, got {}", bits);
-  if (is_bytes && gather_axis != 0) n.problem("gather_axis must be 0 for uint8 data, got {}", gather_axis);
-  if (is_bytes && quantize_axis + 1 != data.size())
-    n.problem("quantize_axis must be the last for uint8 data, got {}", quantize_axis);
-  if (gather_axis == quantize_axis) n.problem("gather_axis and quantize_axis must differ, both are {}", gather_axis);
   Shape values = data;
   values.back() = {saturating_mul(constant_dim(n, 0, "data", data.size() - 1), packed), 0};
   Shape scales = values;

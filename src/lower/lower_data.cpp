@@ -9,6 +9,7 @@
 #include "kernels/data/expand.h"
 #include "kernels/data/fill.h"
 #include "kernels/data/gather.h"
+#include "kernels/data/gather_4bit.h"
 #include "kernels/data/gather_block_quantized.h"
 #include "kernels/data/gather_elements.h"
 #include "kernels/data/gather_nd.h"
@@ -200,13 +201,26 @@ void lower_gather_nd(Lowering& l, const Node& node) {
                           l.recorder());
 }
 
+static void lower_gather_4bit(Lowering& l, const Node& node) {
+  const graph::Value& data = l.value(node.input(0));
+  kernels::Gather4BitProblem problem{.data = l.packed_input(node, 0),
+                                     .indices = l.input(node, 1),
+                                     .scales = l.input(node, 2),
+                                     .zero_points = l.packed_input(node, 3),
+                                     .y = l.output(node, 0),
+                                     .shape = {},
+                                     .is_signed = data.dtype == DType::kInt4,
+                                     .block_size = static_cast<uint32_t>(node.i("block_size", 128))};
+  for (const graph::Dim& dim : *data.shape) problem.shape.push_back(static_cast<uint32_t>(dim.value));
+  problem.gather_axis = resolve_axis(node.i("gather_axis", 0), problem.shape.size());
+  problem.quantize_axis = resolve_axis(node.i("quantize_axis", 1), problem.shape.size());
+  kernels::plan_gather_4bit(problem, l.recorder());
+}
+
 void lower_gather_block_quantized(Lowering& l, const Node& node) {
-  const Tensor data = l.input(node, 0);
-  if (resolve_axis(node.i("gather_axis", 0), data.rank()) != 0)
-    fail("lower", "gather_axis must be 0, got {}", node.i("gather_axis", 0));
-  if (resolve_axis(node.i("quantize_axis", 1), data.rank()) != data.rank() - 1)
-    fail("lower", "quantize_axis must be the last, got {}", node.i("quantize_axis", 1));
-  kernels::plan_gather_block_quantized({.data = data,
+  const DType type = *l.value(node.input(0)).dtype;
+  if (type == DType::kInt4 || type == DType::kUint4) return lower_gather_4bit(l, node);
+  kernels::plan_gather_block_quantized({.data = l.input(node, 0),
                                         .indices = l.input(node, 1),
                                         .scales = l.input(node, 2),
                                         .zero_points = l.input(node, 3),

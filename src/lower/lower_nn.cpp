@@ -1,4 +1,3 @@
-#include <array>
 #include <utility>
 
 #include "base/error.h"
@@ -104,17 +103,6 @@ kernels::QMoEProblem moe_problem(Lowering& l, const Node& node) {
 }  // namespace
 
 void lower_qmoe(Lowering& l, const Node& node) {
-  if (const std::string type = node.s("quant_type", "int"); type != "int")
-    fail("lower", "quant_type \"{}\" is not supported, only int", type);
-  if (const int64_t packed = node.i("weights_prepacked", -1); packed == 1) {
-    fail("lower",
-         "weights_prepacked is 1: the weights are in another provider's layout; export them for WebGPU or the CPU");
-  }
-  static constexpr std::array<const char*, 6> kScales = {"fc1_global_scale",    "fc2_global_scale",
-                                                         "fc1_act_scale",       "fc2_act_scale",
-                                                         "fc1_act_block_scale", "fc2_act_block_scale"};
-  for (size_t i = 0; i < kScales.size(); ++i) refuse_input(node, 15 + i, kScales[i]);
-  refuse_attribute(node, "num_shared_experts", 0);
   kernels::QMoEProblem problem = moe_problem(l, node);
   const auto expert = [&](size_t first, size_t zero_points) {
     return kernels::QMoEProblem::Expert{l.input(node, first), l.input(node, first + 1), l.input(node, first + 2),

@@ -351,3 +351,6 @@ def all_cases():
         yield from make()
     yield from type_cases(case)
     yield from more_cases(case, both_types, normal)
+    from op_cases_moe import cases as moe_cases  # it builds on this file
+
+    yield from moe_cases()

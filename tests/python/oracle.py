@@ -1,11 +1,13 @@
 """ONNX Runtime's CPU provider as the float32 oracle of whole models.
 
 The provider lacks a few things and rounds where the tests want exact numbers, so the graph is rewritten first, without changing what
-it means: every float16 becomes float32 (weights keep their values), accuracy_level goes away (it allows int8 activations), 8-bit QMoE
-becomes MoE on dequantised weights (the CPU kernel always quantises activations there), the q/k norm inputs of GroupQueryAttention
-become nodes, a windowed cache becomes a full one, and a pruned LM head computes every position again.
+it means: every float16 becomes float32 (weights keep their values), accuracy_level goes away (it allows int8 activations), 2-bit experts
+become 4-bit ones of the same values (the CPU kernel has a 2-bit path with int8 activations), the q/k norm inputs of GroupQueryAttention
+become nodes, a windowed cache becomes a full one, and a pruned LM head computes every position again. Environment variables keep 8-bit
+QMoE from int8 activations and 4-bit QMoE from quantising its weights again.
 """
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +17,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 MS = "com.microsoft"
+os.environ["ORT_QMOE_CPU_QNBIT_GEMM"] = "fp32"
+os.environ["ORT_USE_MLAS_Q4_GEMM_MOE"] = "0"
 
 
 def attribute(node, name, default=None):
@@ -85,26 +89,30 @@ def split_norms(model, windowed=False):
     graph.node.extend(nodes)
 
 
-def dequantise_experts(model):
-    """8-bit QMoE -> MoE."""
-    graph = model.graph
-    tensors = {t.name: t for t in graph.initializer}
-    for node in graph.node:
-        if node.op_type != "QMoE" or attribute(node, "expert_weight_bits", 4) != 8:
+def unpack_2bit(array):
+    return np.stack([array >> shift & 3 for shift in (0, 2, 4, 6)], -1).reshape(*array.shape[:-1], -1)
+
+
+def pack_4bit(array):
+    padded = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, array.shape[-1] % 2)])
+    return padded[..., ::2] | padded[..., 1::2] << 4
+
+
+def widen_2bit_experts(model):
+    """Block-wise 2-bit QMoE -> 4-bit: values and zero points stay, a zero point that is left out moves from 2 to 8."""
+    tensors = {t.name: t for t in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != "QMoE" or attribute(node, "expert_weight_bits", 4) != 2 or attribute(node, "block_size", 0) < 32:
             continue
-        block = attribute(node, "block_size", 0)
         inputs = list(node.input) + [""] * 14
-        for weights, scales in ((2, 3), (5, 6)):
-            q = numpy_helper.to_array(tensors[inputs[weights]]).astype(np.float32) - 128
-            s = numpy_helper.to_array(tensors[inputs[scales]]).astype(np.float32)
-            s = np.repeat(s, block, axis=-1) if block else s[..., None]
-            name = inputs[weights] + "/dequantised"
-            graph.initializer.append(numpy_helper.from_array(q * s[..., : q.shape[-1]], name))
-            inputs[weights] = name
-        node.op_type = "MoE"
-        drop_attributes(node, "expert_weight_bits", "block_size", "quant_type", "weights_prepacked")
-        del node.input[:]
-        node.input.extend([inputs[0], inputs[1], inputs[2], inputs[4], inputs[5], inputs[7]])
+        for weights, scales, points in ((2, 3, 11), (5, 6, 12)):
+            values = unpack_2bit(numpy_helper.to_array(tensors[inputs[weights]])) + (0 if inputs[points] else 6)
+            tensors[inputs[weights]].CopyFrom(numpy_helper.from_array(pack_4bit(values), inputs[weights]))
+            if inputs[points]:
+                zeros = unpack_2bit(numpy_helper.to_array(tensors[inputs[points]]))[..., : tensors[inputs[scales]].dims[-1]]
+                tensors[inputs[points]].CopyFrom(numpy_helper.from_array(pack_4bit(zeros), inputs[points]))
+        drop_attributes(node, "expert_weight_bits")
+        node.attribute.append(helper.make_attribute("expert_weight_bits", 4))
 
 
 def unprune(model):
@@ -130,7 +138,7 @@ class Oracle:
         model = onnx.load(file)
         to_float32(model)
         split_norms(model)
-        dequantise_experts(model)
+        widen_2bit_experts(model)
         unprune(model)
         for node in model.graph.node:
             drop_attributes(node, "accuracy_level")

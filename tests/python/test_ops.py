@@ -24,7 +24,7 @@ def expected_outputs(case):
     types = [o.type.tensor_type.elem_type for o in model.graph.output]
     oracle.to_float32(model)
     oracle.split_norms(model, windowed=True)
-    oracle.dequantise_experts(model)
+    oracle.widen_2bit_experts(model)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:

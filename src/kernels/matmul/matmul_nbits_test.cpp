@@ -116,6 +116,36 @@ TEST(MatMulNBits, ForcedVariants) {
 
 TEST(MatMulNBits, LargeRow) { check_everywhere({2, 130, 4096, 4, 32}, 4000); }
 
+Case draw_case(Random& random) {
+  const auto below = [&random](uint32_t n) { return static_cast<uint32_t>(random() % n); };
+  Case c;
+  c.m = below(3) == 0 ? 1 + below(90) : 1 + below(9);
+  c.n = 1 + below(140);
+  c.k = below(4) == 0 ? 1 + below(900) : 1 + below(140);
+  c.bits = 2u << below(3);
+  c.block_size = 16u << below(5);
+  c.zero_points = static_cast<ZeroPoints>(below(3));
+  c.bias = below(2) == 0;
+  c.residual = below(2) == 0;
+  const std::vector<Storage> storages = float_storages();
+  c.x = storages[below(static_cast<uint32_t>(storages.size()))];
+  c.scales = storages[below(static_cast<uint32_t>(storages.size()))];
+  if (c.m <= 8 && below(3) == 0) c.variant = MatMulNBitsVariant::kGemm;
+  return c;
+}
+
+TEST(MatMulNBitsRandom, AgainstTheReference) {
+  FreshDevices devices;
+  const uint32_t count = random_case_count(150);
+  for (uint32_t seed = 0; seed < count; ++seed) {
+    Random random(seed);
+    const Case c = draw_case(random);
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    check(devices.pick(random), c, seed);
+    if (HasFatalFailure()) return;
+  }
+}
+
 MatMulNBitsProblem valid_problem() {
   MatMulNBitsProblem p;
   p.a = {1, Storage::kF32, {2, 64}};

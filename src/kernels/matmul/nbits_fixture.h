@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -20,6 +22,12 @@ using Random = std::mt19937;
 
 inline float round_to(Storage storage, float v) {
   return storage == Storage::kF16 ? half_to_float(float_to_half(v)) : v;
+}
+
+// How many cases a random test draws: SLUICE_RANDOM_CASES, or else `usual`.
+inline uint32_t random_case_count(uint32_t usual) {
+  const char* text = std::getenv("SLUICE_RANDOM_CASES");
+  return text == nullptr ? usual : static_cast<uint32_t>(std::strtoul(text, nullptr, 10));
 }
 
 inline std::vector<float> random_floats(Random& random, size_t count, Storage storage, float scale = 1) {
@@ -80,6 +88,26 @@ inline std::vector<gpu::Device*> test_devices() {
   }();
   return devices;
 }
+
+// Devices for random tests, with and without subgroups. A device keeps every pipeline that it has compiled, so that new
+// ones are opened now and then.
+class FreshDevices {
+ public:
+  gpu::Device& pick(Random& random) {
+    if (used_++ % 100 == 0) {
+      gpu::DeviceOptions plain;
+      plain.disable.no_subgroups = true;
+      devices_.clear();
+      devices_.push_back(gpu::Device::open());
+      devices_.push_back(gpu::Device::open(plain));
+    }
+    return *devices_[random() % 2];
+  }
+
+ private:
+  std::vector<std::unique_ptr<gpu::Device>> devices_;
+  uint32_t used_ = 0;
+};
 
 inline std::vector<Storage> float_storages() {
   if (test_device().caps().f16) return {Storage::kF32, Storage::kF16};

@@ -22,13 +22,15 @@ void check_count(const Tensor& tensor, uint64_t count, const std::string& what) 
 }
 
 void check_attributes(const QMoEProblem& p) {
-  if (p.use_sparse_mixer) fail(kTag, "use_sparse_mixer is not supported");
+  if (p.use_sparse_mixer && p.k != 2) fail(kTag, "use_sparse_mixer needs k = 2, got {}", p.k);
+  if (p.use_sparse_mixer && p.router_weights) fail(kTag, "use_sparse_mixer excludes router_weights");
   if (p.bits != 0 && p.bits != 2 && p.bits != 4 && p.bits != 8)
     fail(kTag, "expert_weight_bits must be 2, 4 or 8, got {}", p.bits);
   if (p.block_size != 0 && (p.block_size < 16 || !std::has_single_bit(p.block_size))) {
     fail(kTag, "block_size must be 0 or a power of two from 16 on, got {}", p.block_size);
   }
   if (p.bits == 0 && p.block_size != 0) fail(kTag, "block_size {} needs quantised weights", p.block_size);
+  if (!(p.swiglu_limit >= 0)) fail(kTag, "swiglu_limit must not be negative or NaN, got {}", p.swiglu_limit);
   if (p.swiglu_fusion > 2) fail(kTag, "swiglu_fusion must be 0, 1 or 2, got {}", p.swiglu_fusion);
   const bool swiglu = p.activation == MoeActivation::kSwiglu;
   if (!swiglu && p.swiglu_fusion != 0) fail(kTag, "swiglu_fusion {} needs the activation swiglu", p.swiglu_fusion);
@@ -106,6 +108,7 @@ QMoESizes check_tensors(const QMoEProblem& p) {
 }
 
 uint32_t mix_kind(const QMoEProblem& p) {
+  if (p.use_sparse_mixer) return 4;
   if (p.router_weights) return p.normalize_routing_weights ? 3 : 2;
   return p.bits == 0 && !p.normalize_routing_weights ? 1 : 0;
 }
@@ -150,6 +153,7 @@ void append_selection_defines(const QMoEProblem& p, const QMoESizes& s, Defines&
   defines.insert(defines.end(), {{"Q", wgsl_type(p.router.storage)},
                                  {"M", p.router_weights ? wgsl_type(p.router_weights.storage) : "f32"},
                                  {"MIX", mix_kind(p)},
+                                 {"LEAST_WEIGHT_BITS", std::bit_cast<uint32_t>(p.bits == 0 ? 0.0f : 1e-8f)},
                                  {"EXPERTS", std::max(32u, std::bit_ceil(s.experts))}});
 }
 

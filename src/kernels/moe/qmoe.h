@@ -17,6 +17,10 @@ enum class QMoEVariant : uint8_t { kAuto, kDecode, kPrefill };
 // T tokens, H hidden size, I inner size, E experts, F = 2 if swiglu_fusion != 0 else 1. Quantised rows run along the
 // last dimension, low bits first; value = (q - zero_point) * scale, where an absent zero point is 2^(bits - 1). Floats
 // are f32 or f16, each tensor of its own.
+// Equal logits go to the higher expert (with the sparse mixer to the lower one). Experts of a mixing weight that is not
+// above 1e-8 (QMoE) or 0 (MoE) contribute nothing: so do negative router_weights and tokens whose logits hold a NaN or
+// whose largest is infinite, which are deterministic zeros. All this is what ONNX Runtime's CPU kernels do; the sparse
+// mixer, which they ignore, follows its CUDA kernel.
 struct QMoEProblem {
   struct Expert {
     Tensor weights;  // kBytes (E, rows, columns * bits / 8); with bits == 0 f32 or f16 (E, rows, columns)
@@ -46,7 +50,9 @@ struct QMoEProblem {
   // else over all experts. router_weights are divided by the sum of those chosen if true. (ONNX Runtime's CPU kernels
   // do the same.)
   bool normalize_routing_weights = false;
-  bool use_sparse_mixer = false;  // refused
+  // The selection of Phi-3.5-MoE, k = 2, without router_weights: the weight of either expert is its softmax among those
+  // whose logits are within a fiftieth of it (twice a jitter of 0.01, relative), the second's without the first.
+  bool use_sparse_mixer = false;
   QMoEVariant variant = QMoEVariant::kAuto;
 };
 

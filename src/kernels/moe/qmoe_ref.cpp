@@ -12,25 +12,63 @@ struct Choice {
   double weight;
 };
 
-std::vector<Choice> choose(const QMoEProblem& p, const QMoEHost& h, uint32_t token) {
-  const float* logits = h.router.data() + size_t{token} * h.experts;
+// Descending; NaN first. See qmoe.h for ties.
+std::vector<uint32_t> by_logit(const QMoEProblem& p, const QMoEHost& h, const float* logits) {
   std::vector<uint32_t> order(h.experts);
   std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return logits[a] > logits[b]; });
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    if (std::isnan(logits[a]) != std::isnan(logits[b])) return std::isnan(logits[a]);
+    if (!std::isnan(logits[a]) && logits[a] != logits[b]) return logits[a] > logits[b];
+    return p.use_sparse_mixer ? a < b : a > b;
+  });
+  return order;
+}
+
+// In float, as the threshold decides between numbers.
+double sparse_weight(const QMoEHost& h, const float* logits, uint32_t expert, uint32_t without) {
+  double sum = 0;
+  for (uint32_t e = 0; e < h.experts; ++e) {
+    const bool far = logits[expert] - logits[e] > 0.02f * std::max(std::abs(logits[e]), logits[expert]);
+    if (!far && e != without) sum += std::exp(double{logits[e]} - logits[expert]);
+  }
+  return std::isfinite(logits[expert]) ? 1 / sum : 0;
+}
+
+double softmax_sum(const QMoEProblem& p, const QMoEHost& h, const float* logits, const std::vector<uint32_t>& order) {
+  const bool of_all = p.bits == 0 && !p.normalize_routing_weights;
+  double sum = 0;
+  for (uint32_t j = 0; j < (of_all ? h.experts : p.k); ++j)
+    sum += std::exp(double{logits[order[j]]} - logits[order[0]]);
+  return sum;
+}
+
+std::vector<double> mixing_weights(const QMoEProblem& p, const QMoEHost& h, uint32_t token,
+                                   const std::vector<uint32_t>& order) {
+  const float* logits = h.router.data() + size_t{token} * h.experts;
+  std::vector<double> weights(p.k);
+  for (uint32_t j = 0; j < p.k; ++j) {
+    if (p.use_sparse_mixer) {
+      weights[j] = sparse_weight(h, logits, order[j], j == 0 ? h.experts : order[0]);
+    } else if (!h.router_weights.empty()) {
+      weights[j] = h.router_weights[size_t{token} * h.experts + order[j]];
+    } else {
+      weights[j] = std::exp(double{logits[order[j]]} - logits[order[0]]) / softmax_sum(p, h, logits, order);
+    }
+  }
+  if (!h.router_weights.empty() && p.normalize_routing_weights) {
+    const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+    for (double& weight : weights) weight = sum == 0 ? 0 : weight / sum;
+  }
+  return weights;
+}
+
+std::vector<Choice> choose(const QMoEProblem& p, const QMoEHost& h, uint32_t token) {
+  const std::vector<uint32_t> order = by_logit(p, h, h.router.data() + size_t{token} * h.experts);
+  const std::vector<double> weights = mixing_weights(p, h, token, order);
   std::vector<Choice> chosen;
   for (uint32_t j = 0; j < p.k; ++j) {
-    const uint32_t e = order[j];
-    chosen.push_back({e, h.router_weights.empty() ? std::exp(double{logits[e]} - logits[order[0]])
-                                                  : h.router_weights[size_t{token} * h.experts + e]});
+    if (weights[j] > (p.bits == 0 ? 0 : double{1e-8f})) chosen.push_back({order[j], weights[j]});
   }
-  double sum = 0;
-  if (p.bits == 0 && !p.normalize_routing_weights) {
-    for (uint32_t e = 0; e < h.experts; ++e) sum += std::exp(double{logits[e]} - logits[order[0]]);
-  } else {
-    for (const Choice& c : chosen) sum += c.weight;
-  }
-  if (!h.router_weights.empty() && !p.normalize_routing_weights) sum = 1;
-  for (Choice& c : chosen) c.weight = sum == 0 ? 0 : c.weight / sum;
   return chosen;
 }
 

@@ -4,121 +4,14 @@
 
 #include <string>
 
-#include "kernels/matmul/nbits_fixture.h"
-#include "kernels/moe/qmoe_ref.h"
+#include "kernels/moe/qmoe_fixture.h"
 
 namespace sluice::kernels {
 namespace {
 
-struct Case {
-  uint32_t tokens = 1, hidden = 32, inner = 32, experts = 4, k = 2, bits = 4, block_size = 0;
-  MoeActivation activation = MoeActivation::kSwiglu;
-  uint32_t fusion = 1;
-  bool fc3 = false, bias = false, zero_points = false, router_weights = false, residual = false, normalize = false;
-  float alpha = 1, beta = 0, limit = std::numeric_limits<float>::infinity();
-  Storage storage = Storage::kF32, scales = Storage::kF32;
-  QMoEVariant variant = QMoEVariant::kAuto;
-
-  std::string text() const {
-    return fmt::format(
-        "T {} H {} I {} E {} k {} bits {} block {} act {} fusion {} fc3 {} bias {} zp {} rw {} residual {} norm {} {} "
-        "{} variant {}",
-        tokens, hidden, inner, experts, k, bits, block_size, static_cast<int>(activation), fusion, fc3, bias,
-        zero_points, router_weights, residual, normalize, wgsl_type(storage), wgsl_type(scales),
-        static_cast<int>(variant));
-  }
-};
-
-QMoEHost::Expert random_expert(Random& random, const Case& c, uint32_t rows, uint32_t k) {
-  QMoEHost::Expert e;
-  const auto zero = c.zero_points && c.bits != 0 ? ZeroPoints::kPacked : ZeroPoints::kNone;
-  e.weights = random_nbits(random, {c.experts, rows, k, c.bits, c.block_size, zero, c.scales});
-  if (c.bias) e.bias = random_floats(random, size_t{c.experts} * rows, c.storage);
-  return e;
-}
-
-QMoEHost random_host(Random& random, const Case& c) {
-  QMoEHost h{c.tokens, c.hidden, c.inner, c.experts, {}, {}, {}, {}, {}, {}, {}};
-  const size_t routes = size_t{c.tokens} * c.experts;
-  h.input = random_floats(random, size_t{c.tokens} * c.hidden, c.storage, 3);
-  h.router = random_floats(random, routes, c.storage, 2);
-  if (c.router_weights) h.router_weights = random_floats(random, routes, c.storage);
-  if (c.residual) h.residual = random_floats(random, h.input.size(), c.storage);
-  h.fc1 = random_expert(random, c, (c.fusion != 0 ? 2 : 1) * c.inner, c.hidden);
-  h.fc2 = random_expert(random, c, c.hidden, c.inner);
-  if (c.fc3) h.fc3 = random_expert(random, c, c.inner, c.hidden);
-  return h;
-}
-
-QMoEProblem::Expert upload_expert(Runner& runner, const Case& c, const QMoEHost::Expert& e) {
-  const NBitsData& d = e.weights;
-  QMoEProblem::Expert t;
-  t.weights = upload_weights(runner, d, c.scales, false);
-  if (c.bits != 0) t.scales = runner.upload(c.scales, {d.matrices, d.rows, d.blocks()}, d.scales);
-  if (!d.zero_points.empty()) {
-    const uint32_t run = c.block_size == 0 ? d.rows : d.blocks(), bytes = (run * d.bits + 7) / 8;
-    const auto packed = pack_bits(d.zero_points, d.bits, run, bytes);
-    t.zero_points = runner.upload_bytes({static_cast<uint32_t>(packed.size())}, packed);
-  }
-  if (!e.bias.empty()) t.bias = runner.upload(c.storage, {d.matrices, d.rows}, e.bias);
-  return t;
-}
-
-QMoEProblem attributes(const Case& c) {
-  QMoEProblem p;
-  p.k = c.k;
-  p.bits = c.bits;
-  p.block_size = c.block_size;
-  p.activation = c.activation;
-  p.swiglu_fusion = c.fusion;
-  p.activation_alpha = c.alpha;
-  p.activation_beta = c.beta;
-  p.swiglu_limit = c.limit;
-  p.normalize_routing_weights = c.normalize;
-  p.variant = c.variant;
-  return p;
-}
-
-void check_host(gpu::Device& device, const Case& c, const QMoEHost& h, const gpu::Caps* caps = nullptr) {
-  Runner runner(device);
-  QMoEProblem p = attributes(c);
-  p.input = runner.upload(c.storage, {c.tokens, c.hidden}, h.input);
-  p.router = runner.upload(c.storage, {c.tokens, c.experts}, h.router);
-  if (c.router_weights) p.router_weights = runner.upload(c.storage, {c.tokens, c.experts}, h.router_weights);
-  if (c.residual) p.residual = runner.upload(c.storage, {c.tokens, c.hidden}, h.residual);
-  p.fc1 = upload_expert(runner, c, h.fc1);
-  p.fc2 = upload_expert(runner, c, h.fc2);
-  if (c.fc3) p.fc3 = upload_expert(runner, c, h.fc3);
-  p.y = runner.allocate(c.storage, {c.tokens, c.hidden});
-  if (caps != nullptr) {
-    // A plan for a smaller device, run on this one.
-    Recorder small(*caps, 1u << 20);
-    plan_qmoe(p, small);
-    for (const Tensor& t : small.scratch_tensors()) {
-      const Tensor own = runner.recorder().scratch(t.storage, t.shape);
-      for (Dispatch& d : small.dispatches()) {
-        for (Operand& o : d.operands) o.slot = o.slot == t.slot ? own.slot : o.slot;
-      }
-    }
-    for (Dispatch& d : small.dispatches()) runner.recorder().add(d);
-  } else {
-    plan_qmoe(p, runner.recorder());
-  }
-  runner.run();
-  expect_close(runner.read_floats(p.y), qmoe_reference(p, h), c.storage, c.text());
-}
-
-void check(Case c, uint32_t seed) {
-  Random random(seed);
-  const QMoEHost h = random_host(random, c);
-  c.variant = QMoEVariant::kPrefill;  // uses no subgroups: one device will do
-  check_host(test_device(), c, h);
-  c.variant = QMoEVariant::kDecode;
-  for (gpu::Device* device : test_devices()) {
-    if (testing::Test::HasFatalFailure()) return;
-    check_host(*device, c, h);
-  }
-}
+using Case = test::QMoECase;
+using test::check_qmoe;
+using test::random_host;
 
 TEST(QMoE, BitsAndBlocks) {
   uint32_t seed = 0;
@@ -130,7 +23,7 @@ TEST(QMoE, BitsAndBlocks) {
         Case c{3, 128, 256, 5, 2, bits, block};
         c.zero_points = zero;
         c.bias = ++seed % 2 == 0;
-        check(c, seed);
+        check_qmoe(c, seed);
         if (HasFatalFailure()) return;
       }
     }
@@ -150,7 +43,7 @@ TEST(QMoE, Activations) {
         c.alpha = 1.702f;
         c.beta = 1;
         c.limit = 1.5f;
-        check(c, ++seed);
+        check_qmoe(c, ++seed);
         if (HasFatalFailure()) return;
       }
     }
@@ -166,7 +59,7 @@ TEST(QMoE, RoutingWeights) {
         c.router_weights = given;
         c.normalize = normalize;
         c.residual = given;
-        check(c, ++seed);
+        check_qmoe(c, ++seed);
         if (HasFatalFailure()) return;
       }
     }
@@ -180,7 +73,7 @@ TEST(QMoE, ExpertCounts) {
       if (k > experts || (k > 40 && experts > 130)) continue;
       Case c{2, 16, 18, experts, k, 4, 0};
       c.bias = true;
-      check(c, ++seed);
+      check_qmoe(c, ++seed);
       if (HasFatalFailure()) return;
     }
   }
@@ -193,7 +86,7 @@ TEST(QMoE, OddSizes) {
       for (const uint32_t inner : {4u, 33u, 65u}) {
         Case c{3, hidden, inner, 3, 2, bits, 0, MoeActivation::kSwiglu, 1 + seed % 2};
         c.zero_points = seed % 3 == 0;
-        check(c, ++seed);
+        check_qmoe(c, ++seed);
         if (HasFatalFailure()) return;
       }
     }
@@ -206,7 +99,7 @@ TEST(QMoE, TokenCounts) {
     for (const uint32_t experts : {2u, 40u}) {
       Case c{tokens, 64, 32, experts, 2, 4, 32};
       c.zero_points = true;
-      check(c, ++seed);
+      check_qmoe(c, ++seed);
       if (HasFatalFailure()) return;
     }
   }
@@ -221,21 +114,102 @@ TEST(QMoE, Storages) {
         c.bias = c.residual = c.router_weights = true;
         c.storage = storage;
         c.scales = scales;
-        check(c, ++seed);
+        check_qmoe(c, ++seed);
         if (HasFatalFailure()) return;
       }
     }
   }
 }
 
-TEST(QMoE, TiesGoToTheLowerExpert) {
-  Random random(700);
-  Case c{12, 32, 32, 9, 4, 4, 0};
-  QMoEHost h = random_host(random, c);
-  for (size_t i = 0; i < h.router.size(); ++i) h.router[i] = i % 5 == 0 ? -0.0f : static_cast<float>(random() % 2);
+void check_both(Case c, const QMoEHost& h) {
   for (const auto variant : {QMoEVariant::kDecode, QMoEVariant::kPrefill}) {
     c.variant = variant;
-    check_host(test_device(), c, h);
+    check_qmoe(test_device(), c, h);
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(QMoE, Ties) {
+  Random random(700);
+  for (const uint32_t k : {2u, 4u}) {
+    Case c{12, 32, 32, 9, k, 4, 0};
+    c.sparse = k == 2;
+    QMoEHost h = random_host(random, c);
+    for (size_t i = 0; i < h.router.size(); ++i) h.router[i] = i % 5 == 0 ? -0.0f : static_cast<float>(random() % 2);
+    check_both(c, h);
+    if (HasFatalFailure()) return;
+  }
+}
+
+// The reference's choice among equal logits, spelled out: identity experts whose only contribution is a bias.
+TEST(QMoE, EqualLogitsGoToTheHigherExpert) {
+  Case c{1, 16, 16, 4, 1, 4, 0, MoeActivation::kIdentity, 0};
+  c.bias = true;
+  Random random(710);
+  QMoEHost h = random_host(random, c);
+  std::fill(h.fc2.weights.scales.begin(), h.fc2.weights.scales.end(), 0.0f);
+  for (size_t i = 0; i < h.fc2.bias.size(); ++i) h.fc2.bias[i] = static_cast<float>(i / c.hidden);
+  h.router = {5, 7, 7, 5};
+  QMoEProblem p = test::attributes(c);
+  EXPECT_EQ(qmoe_reference(p, h)[0], 2);
+  check_both(c, h);
+  c.k = p.k = 2;
+  c.sparse = p.use_sparse_mixer = true;
+  // Both weights are 1/2 and 1 by definition: the first expert's mass is shared by the two near it, the second stands
+  // alone.
+  EXPECT_FLOAT_EQ(qmoe_reference(p, h)[0], 0.5f * 1 + 1.0f * 2);
+  check_both(c, h);
+}
+
+TEST(QMoE, SparseMixer) {
+  uint32_t seed = 720;
+  for (const uint32_t bits : {0u, 4u}) {
+    for (const uint32_t experts : {2u, 3u, 8u, 16u, 40u}) {
+      Case c{9, 32, 32, experts, 2, bits, 0};
+      c.sparse = true;
+      c.normalize = seed % 2 == 0;
+      check_qmoe(c, ++seed);
+      if (HasFatalFailure()) return;
+    }
+  }
+  // Logits within the threshold of the largest, above and below zero.
+  Random random(730);
+  Case c{3, 32, 32, 6, 2, 4, 0};
+  c.sparse = true;
+  QMoEHost h = random_host(random, c);
+  h.router = {10, 9.9f, 9.85f, 9.7f, 0, -10, -10, -10.1f, -10.15f, -10.3f, -11, -12, 0, -0.0f, 0, 1e-3f, -1, 0};
+  check_both(c, h);
+}
+
+TEST(QMoE, LogitsThatAreNoNumbers) {
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  Random random(740);
+  for (const uint32_t bits : {0u, 4u}) {
+    for (const bool normalize : {false, true}) {
+      for (const bool sparse : {false, true}) {
+        Case c{7, 32, 32, 4, 2, bits, 0};
+        c.normalize = normalize;
+        c.sparse = sparse;
+        QMoEHost h = random_host(random, c);
+        h.router = {nan,  1,    2,    3, 1, nan,  nan,  0,    inf, 1, 2,    inf,  -inf, -inf,
+                    -inf, -inf, -inf, 2, 1, -inf, -nan, -inf, inf, 0, -inf, -inf, 3,    -inf};
+        check_both(c, h);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Weights that are not above zero drop their expert; so does a NaN.
+TEST(QMoE, RouterWeightsThatCountAsZero) {
+  Random random(750);
+  for (const bool normalize : {false, true}) {
+    Case c{4, 32, 32, 4, 3, 4, 0};
+    c.router_weights = true;
+    c.normalize = normalize;
+    QMoEHost h = random_host(random, c);
+    h.router_weights = {-1, -1, -1, -1, 0, 0, 0, 0, 0.5f, -0.25f, 0.125f, 1e-9f, 1, std::nanf(""), 1, 1};
+    check_both(c, h);
     if (HasFatalFailure()) return;
   }
 }
@@ -245,7 +219,7 @@ TEST(QMoE, EveryTokenToOneExpert) {
   Case c{150, 32, 32, 8, 1, 4, 0};
   QMoEHost h = random_host(random, c);
   for (size_t i = 0; i < h.router.size(); ++i) h.router[i] = i % 8 == 5 ? 3.0f : 0.0f;
-  check_host(test_device(), c, h);
+  check_qmoe(test_device(), c, h);
 }
 
 TEST(QMoE, ChunksOfTokensWhenActivationsDoNotFit) {
@@ -255,7 +229,7 @@ TEST(QMoE, ChunksOfTokensWhenActivationsDoNotFit) {
   const QMoEHost h = random_host(random, c);
   gpu::Caps caps = test_device().caps();
   caps.max_binding = 16 * 3 * 96 * 4;
-  check_host(test_device(), c, h, &caps);
+  check_qmoe(test_device(), c, h, &caps);
 }
 
 QMoEProblem valid_problem() {
@@ -284,7 +258,17 @@ void expect_refused(const QMoEProblem& p, const std::string& part) {
 TEST(QMoE, Refusals) {
   auto p = valid_problem();
   p.use_sparse_mixer = true;
-  expect_refused(p, "use_sparse_mixer");
+  p.k = 3;
+  expect_refused(p, "use_sparse_mixer needs k = 2, got 3");
+  p = valid_problem();
+  p.use_sparse_mixer = true;
+  p.router_weights = p.router;
+  expect_refused(p, "use_sparse_mixer excludes router_weights");
+  p = valid_problem();
+  p.swiglu_limit = -1;
+  expect_refused(p, "swiglu_limit must not be negative or NaN, got -1");
+  p.swiglu_limit = std::nanf("");
+  expect_refused(p, "swiglu_limit must not be negative or NaN, got nan");
   p = valid_problem();
   p.bits = 3;
   expect_refused(p, "expert_weight_bits");

@@ -1,6 +1,10 @@
-// The k experts of a token with the largest logits, in order; equal logits (-0 equals 0) go to the lower expert. Every
-// expert counts those before it, in parallel. Included where `router: array<Q>`, params.experts, params.top, WG and
-// EXPERTS exist.
+// The k experts of a token with the largest logits, in order. Every expert counts those before it, in parallel. Included
+// where `router: array<Q>`, params.experts, params.top, WG and EXPERTS exist.
+// Equal logits (-0 equals 0) go to the higher expert: ONNX Runtime's CPU kernels sort pairs of logit and expert in
+// descending order. (Its WebGPU gate keeps the lower one.) The sparse mixer (MIX 4) exists in its CUDA kernel only, and
+// there ties go to the lower expert.
+// A NaN comes before every number, so that a token with a NaN gets weights of zero, as one whose largest logit is
+// infinite does.
 #include "kernels/common/float_bits.wgsl"
 
 var<workgroup> keys: array<u32, EXPERTS>;
@@ -21,7 +25,12 @@ fn select_experts(token: u32, lane: u32) {
     let key = keys[e];
     var rank = 0u;
     for (var other = 0u; other < params.experts; other++) {
-      rank += select(0u, 1u, keys[other] > key || (keys[other] == key && other < e));
+#if MIX == 4
+      let first = other < e;
+#else
+      let first = other > e;
+#endif
+      rank += select(0u, 1u, keys[other] > key || (keys[other] == key && first));
     }
     if (rank < params.top) {
       chosen[rank] = e;
@@ -30,24 +39,30 @@ fn select_experts(token: u32, lane: u32) {
   workgroupBarrier();
 }
 
-// Mixing weight of the expert of a rank: MIX 0 softmax over the k chosen, 1 softmax over all experts, 2 as given in
-// router_weights, 3 as given, divided by their sum.
-fn mixing_weight(token: u32, rank: u32) -> f32 {
-  let start = token * params.experts;
-#if MIX == 0 || MIX == 1
-  let largest = f32(router[start + chosen[0]]);
+// exp(x - largest), also for x = -inf where the device knows no infinity.
+fn relative(x: f32, largest: f32) -> f32 {
+  return exp(max(x - largest, -100.0));
+}
+
+#if MIX == 4
+// The sum of relative(x, largest) over the experts that are within the mixer's threshold of `largest`, twice the jitter
+// of 0.01 in relative terms; for the second rank without the first's expert.
+fn sum_of_near(start: u32, rank: u32, largest: f32) -> f32 {
   var sum = 0.0;
-#if MIX == 0
-  for (var i = 0u; i < params.top; i++) {
-    sum += exp(f32(router[start + chosen[i]]) - largest);
-  }
-#else
   for (var e = 0u; e < params.experts; e++) {
-    sum += exp(f32(router[start + e]) - largest);
+    let x = f32(router[start + e]);
+    let far = largest - x > 0.02 * max(abs(x), largest);
+    if (!far && !(rank == 1u && e == chosen[0])) {
+      sum += relative(x, largest);
+    }
   }
+  return sum;
+}
 #endif
-  return exp(f32(router[start + chosen[rank]]) - largest) / sum;
-#else
+
+fn raw_weight(token: u32, rank: u32) -> f32 {
+  let start = token * params.experts;
+#if MIX == 2 || MIX == 3
   let weight = f32(router_weights[start + chosen[rank]]);
 #if MIX == 2
   return weight;
@@ -58,5 +73,38 @@ fn mixing_weight(token: u32, rank: u32) -> f32 {
   }
   return select(weight / sum, 0.0, sum == 0.0);
 #endif
+#else
+#if MIX == 4
+  let largest = f32(router[start + chosen[rank]]);
+#else
+  let largest = f32(router[start + chosen[0]]);
 #endif
+  if ((bitcast<u32>(largest) & 0x7f800000u) == 0x7f800000u) {
+    return 0.0;
+  }
+#if MIX == 4
+  return 1.0 / sum_of_near(start, rank, largest);
+#else
+  var sum = 0.0;
+#if MIX == 0
+  for (var i = 0u; i < params.top; i++) {
+    sum += relative(f32(router[start + chosen[i]]), largest);
+  }
+#else
+  for (var e = 0u; e < params.experts; e++) {
+    sum += relative(f32(router[start + e]), largest);
+  }
+#endif
+  return relative(f32(router[start + chosen[rank]]), largest) / sum;
+#endif
+#endif
+}
+
+// Mixing weight of the expert of a rank. MIX 0: softmax over the k chosen, 1: softmax over all experts, 2: as given in
+// router_weights, 3: as given, divided by their sum, 4: sparse mixer. Those that are not above the least weight, negative
+// or NaN count as 0.
+fn mixing_weight(token: u32, rank: u32) -> f32 {
+  let weight = raw_weight(token, rank);
+  let bits = bitcast<u32>(weight);
+  return select(0.0, weight, bits > LEAST_WEIGHT_BITS && bits <= 0x7f800000u);
 }
