@@ -9,6 +9,7 @@ namespace {
 using Op = kernels::ElementOp;
 using Reduce = kernels::ReduceOp;
 constexpr std::string_view kMs = "com.microsoft";
+constexpr std::string_view kOwn = "sluice";  // what graph/passes/fuse.h makes
 
 constexpr OpRow kOps[] = {
     {"", "Abs", unary<Op::kAbs>},
@@ -101,6 +102,8 @@ constexpr OpRow kOps[] = {
     {kMs, "SimplifiedLayerNormalization", lower_rms_norm},
     {kMs, "SkipLayerNormalization", lower_skip_layer_norm},
     {kMs, "SkipSimplifiedLayerNormalization", lower_skip_rms_norm},
+    {kOwn, "MatMulNBits", lower_matmul_nbits},
+    {kOwn, "QMoE", lower_qmoe},
 };
 
 }  // namespace
