@@ -108,6 +108,7 @@ lower::Lowered ModelGraph::lower(uint32_t rows, StepKind kind, uint32_t capacity
   lowered.obstacles = graph::infer(g, infer_options(g, rows));
   if (!lowered.obstacles.empty()) return lowered;
   graph::remove_dead_nodes(g);
+  lower::fuse(g, caps);
   lower::Binding binding;
   for (const StateInput& state : states_) binding.shared[state.present] = state.past;
   binding.capacity = capacity;

@@ -25,11 +25,14 @@ CapsOverride CapsOverride::from_environment() {
       result.no_dot4i8 = true;
     else if (word == "timestamps")
       result.no_timestamps = true;
+    else if (word == "fusion")
+      result.no_fusion = true;
     else if (word == "large-limits")
       result.small_limits = true;
     else if (!word.empty()) {
       fail("gpu",
-           "SLUICE_DISABLE takes a comma-separated list of f16, subgroups, dot4i8, timestamps, large-limits, got {}",
+           "SLUICE_DISABLE takes a comma-separated list of f16, subgroups, dot4i8, timestamps, fusion, large-limits, "
+           "got {}",
            word);
     }
   }

@@ -12,6 +12,7 @@ struct Caps {
            subgroup_max = 0;       // invocations; both 0 without subgroups; kernels must be right for any size between
   bool dot4i8 = false;             // dot4I8Packed (packed_4x8_integer_dot_product)
   bool timestamps = false;         // timestamp queries at pass boundaries
+  bool fusion = true;              // false: nodes are not joined (a user's or test's choice, not the device's)
   bool software = false;           // a CPU adapter (lavapipe, SwiftShader)
   uint32_t max_invocations = 256;  // per workgroup
   uint32_t max_workgroup_size[3] = {256, 256, 64};
@@ -31,10 +32,11 @@ struct CapsOverride {
   bool no_subgroups = false;
   bool no_dot4i8 = false;
   bool no_timestamps = false;
+  bool no_fusion = false;
   bool small_limits = false;  // WebGPU's guaranteed default limits instead of the adapter's
 
-  // Reads SLUICE_DISABLE, a comma-separated list of f16, subgroups, dot4i8, timestamps, large-limits. Throws on another
-  // word.
+  // Reads SLUICE_DISABLE, a comma-separated list of f16, subgroups, dot4i8, timestamps, fusion, large-limits. Throws on
+  // another word.
   static CapsOverride from_environment();
 };
 

@@ -72,7 +72,7 @@ struct Core {
   std::shared_ptr<Completion> map(WGPUBuffer staging, uint64_t bytes, WGPUSubmissionIndex submission);
 
   std::unique_ptr<Pipeline> compile(const std::string& name, const std::string& wgsl, std::span<const Access> storage,
-                                    bool uniforms);
+                                    bool uniforms, bool in_bounds = false);
 
   const Library& library;
   ErrorSink errors;

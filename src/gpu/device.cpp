@@ -122,6 +122,7 @@ std::unique_ptr<Device> Device::open(const DeviceOptions& options) {
   core->device = request_device(*core, features, options.disable.small_limits);
   core->queue = {library.wgpuDeviceGetQueue(core->device.get()), library.wgpuQueueRelease};
   find_caps(*core, features);
+  core->info.caps.fusion = !options.disable.no_fusion;
   core->dialect = dialect_of(*core);
 
   auto impl = std::make_unique<Impl>();

@@ -32,7 +32,7 @@ std::string compilation_errors(Core& core, WGPUShaderModule module) {
   return completion.error;
 }
 
-Handle<WGPUShaderModule> create_module(Core& core, const std::string& name, const std::string& wgsl) {
+Handle<WGPUShaderModule> create_module(Core& core, const std::string& name, const std::string& wgsl, bool in_bounds) {
   WGPUShaderSourceWGSL source = WGPU_SHADER_SOURCE_WGSL_INIT;
   source.code = view(wgsl);
   WGPUShaderModuleDescriptor descriptor = WGPU_SHADER_MODULE_DESCRIPTOR_INIT;
@@ -40,7 +40,7 @@ Handle<WGPUShaderModule> create_module(Core& core, const std::string& name, cons
   descriptor.label = view(name);
   ErrorScope scope(core, {WGPUErrorFilter_Validation, WGPUErrorFilter_Internal});
   const auto& library = core.library;
-  const bool trusted = core.trust_shaders && library.wgpuDeviceCreateShaderModuleTrusted;
+  const bool trusted = (in_bounds || core.trust_shaders) && library.wgpuDeviceCreateShaderModuleTrusted;
   const WGPUShaderModule raw = trusted ? library.wgpuDeviceCreateShaderModuleTrusted(core.device.get(), &descriptor,
                                                                                      WGPUShaderRuntimeChecks_None)
                                        : library.wgpuDeviceCreateShaderModule(core.device.get(), &descriptor);
@@ -96,12 +96,12 @@ void dump_wgsl(const shader::Shader& shader) {
 }  // namespace
 
 std::unique_ptr<Pipeline> Core::compile(const std::string& name, const std::string& wgsl,
-                                        std::span<const Access> storage, bool uniforms) {
+                                        std::span<const Access> storage, bool uniforms, bool in_bounds) {
   if (storage.size() > info.caps.max_storage_buffers) {
     fail("gpu", "{} binds {} storage buffers, the device allows {}", name, storage.size(),
          info.caps.max_storage_buffers);
   }
-  const auto module = create_module(*this, name, wgsl);
+  const auto module = create_module(*this, name, wgsl, in_bounds);
   auto pipeline = std::make_unique<Pipeline>();
   pipeline->name = name;
   pipeline->storage.assign(storage.begin(), storage.end());
@@ -128,7 +128,7 @@ const Pipeline& Device::pipeline(const shader::Shader& shader, std::span<const A
   PipelineKey key{shader, {storage.begin(), storage.end()}, uniforms};
   const std::lock_guard lock(core.pipelines_mutex);
   if (const auto found = core.pipelines.find(key); found != core.pipelines.end()) return *found->second;
-  auto compiled = core.compile(shader.file, shader::expand(shader, core.dialect), storage, uniforms);
+  auto compiled = core.compile(shader.file, shader::expand(shader, core.dialect), storage, uniforms, shader.in_bounds);
   dump_wgsl(shader);
   return *core.pipelines.emplace(std::move(key), std::move(compiled)).first->second;
 }

@@ -57,13 +57,15 @@ void lower_matmul_nbits(Lowering& l, const Node& node) {
                               .scales = l.input(node, 2),
                               .zero_points = l.input(node, 3),
                               .bias = l.input(node, 5),
-                              .residual = {},
+                              .residual = l.input(node, 6),
+                              .norm_weight = l.input(node, 7),
                               .y = l.output(node, 0),
                               .n = static_cast<uint32_t>(node.i("N", 0)),
                               .k = static_cast<uint32_t>(node.i("K", 0)),
                               .bits = static_cast<uint32_t>(node.i("bits", 4)),
                               .block_size = static_cast<uint32_t>(node.i("block_size", 0)),
-                              .accuracy_level = static_cast<uint32_t>(node.i("accuracy_level", 0))},
+                              .accuracy_level = static_cast<uint32_t>(node.i("accuracy_level", 0)),
+                              .norm_epsilon = node.f("norm_epsilon", 0)},
                              l.recorder());
 }
 
@@ -112,6 +114,11 @@ void lower_qmoe(Lowering& l, const Node& node) {
   problem.fc2 = expert(5, 12);
   problem.fc3 = expert(8, 13);
   problem.router_weights = l.input(node, 14);
+  if (node.domain == "sluice") {
+    problem.residual = l.input(node, 15);
+    problem.norm_weight = l.input(node, 16);
+    problem.norm_epsilon = node.f("norm_epsilon", 0);
+  }
   problem.bits = static_cast<uint32_t>(node.i("expert_weight_bits", 4));
   problem.block_size = static_cast<uint32_t>(node.i("block_size", 0));
   kernels::plan_qmoe(problem, l.recorder());

@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "graph/passes/fuse.h"
 #include "kernels/data/narrow.h"
+#include "kernels/matmul/nbits_plan.h"
 #include "lower/op_table.h"
 
 namespace sluice::lower {
@@ -331,6 +333,10 @@ void Lowering::collect() {
     if (is_output && info.kind == SlotKind::kIntermediate) info.kind = SlotKind::kOutput;
   }
   result_.dispatches = std::move(recorder_.dispatches());
+}
+
+void fuse(graph::Graph& graph, const gpu::Caps& caps) {
+  if (caps.fusion) graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
 }
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps) {

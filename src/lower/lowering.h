@@ -66,6 +66,9 @@ struct Lowered {
   std::vector<std::string> obstacles;  // one line each; the rest is only valid if there are none
 };
 
+// Joins the nodes of an inferred graph as far as the device's kernels go (graph/passes/fuse.h).
+void fuse(graph::Graph& graph, const gpu::Caps& caps);
+
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps);
 
 // The state of one lowering, handed to the operators' functions.

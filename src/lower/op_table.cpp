@@ -10,6 +10,7 @@ namespace {
 using Op = kernels::ElementOp;
 using Reduce = kernels::ReduceOp;
 constexpr std::string_view kMs = "com.microsoft";
+constexpr std::string_view kOwn = "sluice";  // what graph/passes/fuse.h makes
 
 constexpr Types kFloats{DType::kFloat, DType::kFloat16};
 constexpr Types kFloat{DType::kFloat};
@@ -180,6 +181,8 @@ constexpr OpRow kOps[] = {
     {kMs, "SimplifiedLayerNormalization", lower_rms_norm, kFloats, {1, 1}},
     {kMs, "SkipLayerNormalization", lower_skip_layer_norm, kFloats, {1, 1}},
     {kMs, "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
+    {kOwn, "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
+    {kOwn, "QMoE", lower_qmoe, kFloats, {1, 1}},
 };
 
 }  // namespace

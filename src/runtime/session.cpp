@@ -62,6 +62,7 @@ Session::Compiled Session::compile(const std::map<std::string, HostTensor>& feed
   }
   throw_obstacles("the graph cannot be compiled", graph::infer(g, options));
   graph::remove_dead_nodes(g);
+  lower::fuse(g, device_.caps());
   lower::Lowered lowered = lower::lower(g, {}, device_.caps());
   std::vector<std::string> obstacles = lowered.obstacles;
   for (const std::string& line : check_limits(lowered.slots, device_.caps())) obstacles.push_back(line);

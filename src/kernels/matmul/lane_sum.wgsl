@@ -1,6 +1,6 @@
 // Adds up acc over each team of LANES consecutive invocations. total(m, team) is valid in every invocation afterwards.
 // With SUBGROUPS, LANES is a multiple of any subgroup size of the device, and subgroups are runs of invocation indices.
-var<workgroup> partial: array<vec2<f32>, ROWS * WG>;
+var<workgroup> partial: array<Sums, ROWS * WG>;
 #if SUBGROUPS
 var<private> parts_of_team: u32;
 #endif
@@ -17,8 +17,8 @@ fn sum_lanes(lane: u32, subgroup_lane: u32, subgroup_size: u32) {
   workgroupBarrier();
 }
 
-fn total(m: u32, team: u32) -> vec2<f32> {
-  var sum = vec2<f32>();
+fn total(m: u32, team: u32) -> Sums {
+  var sum = Sums();
   for (var i = 0u; i < parts_of_team; i++) {
     sum += partial[m * WG + team * parts_of_team + i];
   }
@@ -40,7 +40,7 @@ fn sum_lanes(lane: u32) {
   }
 }
 
-fn total(m: u32, team: u32) -> vec2<f32> {
+fn total(m: u32, team: u32) -> Sums {
   return partial[m * WG + team * LANES];
 }
 #endif

@@ -12,10 +12,15 @@ constexpr const char* kTag = "matmul_nbits";
 constexpr uint32_t kGemvRows = 8;
 constexpr uint32_t kTileColumns = 64;
 
-struct alignas(16) Params {
+struct alignas(16) GemvParams {
+  uint32_t m, rows, k, row_pitch, blocks, zero_pitch;
+  float epsilon;
+  uint32_t pad;
+};
+struct alignas(16) GemmParams {
   uint32_t m, rows, k, row_pitch, blocks, zero_pitch, column_tiles, row_tiles;
 };
-static_assert(sizeof(Params) == 32);
+static_assert(sizeof(GemvParams) == 32 && sizeof(GemmParams) == 32);
 
 void check_float(const Tensor& tensor, const char* what) {
   if (!is_float(tensor.storage)) fail(kTag, "{} must be f32 or f16, got {}", what, wgsl_type(tensor.storage));
@@ -60,6 +65,13 @@ void check_activations(const MatMulNBitsProblem& p) {
     check_float(p.bias, "bias");
     if (p.bias.elements() != p.n) fail(kTag, "bias must hold N = {} elements, got {}", p.n, p.bias.elements());
   }
+  if (p.norm_weight) {
+    check_float(p.norm_weight, "the norm weight");
+    if (p.norm_weight.elements() != p.k || p.a.rows() != 1) {
+      fail(kTag, "the norm needs one row and a weight of K = {} elements, got {} rows and {}", p.k, p.a.rows(),
+           p.norm_weight.elements());
+    }
+  }
   if (!p.residual) return;
   check_float(p.residual, "the residual");
   if (p.residual.elements() != p.y.elements()) {
@@ -87,6 +99,7 @@ Dispatch common_dispatch(const MatMulNBitsProblem& p, const NBitsWeights& weight
                       {"HAS_RESIDUAL", p.residual ? 1u : 0u},
                       {"X_ACCESS", activation_access(p.k, layout)}};
   append_nbits_defines(weights, d.shader.defines);
+  d.shader.in_bounds = layout.aligned;  // a word that is put together from two may begin in a row's last
   d.operands = {in(p.a)};
   append_nbits_operands(weights, d.operands);
   d.operands.push_back(in(p.residual ? p.residual : p.b));
@@ -97,15 +110,19 @@ Dispatch common_dispatch(const MatMulNBitsProblem& p, const NBitsWeights& weight
 void plan_gemv(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch d, Recorder& recorder) {
   const auto m = static_cast<uint32_t>(p.y.rows());
   const TeamShape team = team_shape(layout.units, recorder.caps());
-  d.name = "matmul_nbits/gemv";
+  const uint32_t staged = m == 1 ? staged_quads(layout, team, 0, recorder.caps()) : 0;
+  if (p.norm_weight && staged == 0) fail(kTag, "the norm needs one row that fits in workgroup memory");
+  d.name = p.norm_weight ? "matmul_nbits/norm_gemv" : "matmul_nbits/gemv";
   d.shader.file = "kernels/matmul/matmul_nbits_gemv.wgsl";
   const Defines more = {{"ROWS", std::bit_ceil(m)},
-                        {"WG", team.workgroup},
-                        {"LANES", team.lanes},
-                        {"SUBGROUPS", team.subgroups ? 1u : 0u}};
+                        {"STAGED", staged},
+                        {"NORM", p.norm_weight ? 1u : 0u},
+                        {"G", std::string(p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32")}};
   d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
-  d.set_uniforms(Params{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, 0, 0});
-  d.groups = fold_groups(ceil_div(p.n, 2 * team.workgroup / team.lanes), recorder.caps());
+  append_team_defines(team, d.shader.defines);
+  if (p.norm_weight) d.operands.push_back(in(p.norm_weight));
+  d.set_uniforms(GemvParams{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, p.norm_epsilon, 0});
+  d.groups = fold_groups(ceil_div(p.n, team.columns * team.teams()), recorder.caps());
   recorder.add(std::move(d));
 }
 
@@ -116,7 +133,7 @@ void plan_gemm(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch 
   d.name = "matmul_nbits/gemm";
   d.shader.file = "kernels/matmul/matmul_nbits_gemm.wgsl";
   d.shader.defines.emplace_back("TM", tile_rows);
-  d.set_uniforms(Params{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, column_tiles, row_tiles});
+  d.set_uniforms(GemmParams{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, column_tiles, row_tiles});
   d.groups = fold_groups(uint64_t{row_tiles} * column_tiles, recorder.caps());
   recorder.add(std::move(d));
 }

@@ -20,11 +20,14 @@ struct MatMulNBitsProblem {
   Tensor zero_points;  // optional: kBytes (n, ceil(blocks * bits / 8)), or floats (n, blocks); absent: 2^(bits - 1)
   Tensor bias;         // optional: (n) f32 or f16
   Tensor residual;     // optional: like y, added to it; not the slot of y
+  Tensor norm_weight;  // optional: (k) f32 or f16; a, of one row and at most max_norm_width(), is RMS-normalised
+                       // with it first
   Tensor y;            // (..., n) f32 or f16
   uint32_t n = 0, k = 0;
   uint32_t bits = 4;            // 2, 4, 8
   uint32_t block_size = 32;     // 16, 32, 64, 128, 256
   uint32_t accuracy_level = 0;  // 0..4
+  float norm_epsilon = 1e-5f;
   MatMulNBitsVariant variant = MatMulNBitsVariant::kAuto;
 };
 

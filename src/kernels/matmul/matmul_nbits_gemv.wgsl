@@ -1,6 +1,7 @@
-// y[m, n] = sum_k a[m, k] * (q[n, k] - zero[n, k / BLOCK]) * scale[n, k / BLOCK] (+ bias[n]) (+ residual[m, n]), up to
-// ROWS rows m. A team of LANES invocations owns two columns n and strides over K, so that each weight is read once for
-// all rows.
+// y[m, n] = sum_k x[m, k] * (q[n, k] - zero[n, k / BLOCK]) * scale[n, k / BLOCK] (+ bias[n]) (+ residual[m, n]), up to
+// ROWS rows m. A team of LANES invocations owns COLS columns n and strides over K, so that each weight is read once for
+// all rows. STAGED: the one row of x lies in workgroup memory; NORM: it is multiplied by gamma there, and the sums by
+// 1 / sqrt(mean(x^2) + epsilon), so that x is RMS-normalised on the way.
 struct Params {
   m: u32,
   rows: u32,  // n
@@ -8,41 +9,44 @@ struct Params {
   row_pitch: u32,
   blocks: u32,
   zero_pitch: u32,
-  pad0: u32,
-  pad1: u32,
+  epsilon: f32,
+  pad: u32,
 }
 #if X_ACCESS == 0
-@group(0) @binding(0) var<storage, read> a: array<X>;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 #else
-@group(0) @binding(0) var<storage, read> a: array<vec4<X>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<X>>;
 #endif
 @group(0) @binding(5) var<storage, read> residual: array<R>;
 @group(0) @binding(6) var<storage, read_write> y: array<Y>;
+#if NORM
+#if X_ACCESS == 0
+@group(0) @binding(7) var<storage, read> gamma: array<G>;
+#else
+@group(0) @binding(7) var<storage, read> gamma: array<vec4<G>>;
+#endif
+@group(0) @binding(8) var<uniform> params: Params;
+#else
 @group(0) @binding(7) var<uniform> params: Params;
+#endif
 
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/matmul/nbits_dot.wgsl"
 #include "kernels/matmul/lane_sum.wgsl"
+#include "kernels/matmul/row_access.wgsl"
+#if STAGED
+#include "kernels/matmul/staged_row.wgsl"
+#endif
 
+var<private> x_start: u32;
 const TEAMS: u32 = WG / LANES;
 
-fn x4(m: u32, k: u32) -> vec4<f32> {
-  let row = min(m, params.m - 1u) * params.k;
-#if X_ACCESS == 2
-  return vec4<f32>(a[(row + k) / 4u]);
-#elif X_ACCESS == 1
-  if (k < params.k) {
-    return vec4<f32>(a[(row + k) / 4u]);
-  }
-  return vec4<f32>();
+fn x4(m: u32, unit: u32, quad: u32) -> vec4<f32> {
+#if STAGED
+  return staged_quad(unit, quad);
 #else
-  var v = vec4<f32>();
-  for (var i = 0u; i < 4u; i++) {
-    if (k + i < params.k) {
-      v[i] = f32(a[row + k + i]);
-    }
-  }
-  return v;
+  x_start = min(m, params.m - 1u) * params.k;
+  return row_quad(unit * UNIT_VALUES + 4u * quad) * X_SCALE;
 #endif
 }
 
@@ -63,24 +67,50 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
         @builtin(subgroup_invocation_id) subgroup_lane: u32, @builtin(subgroup_size) subgroup_size: u32,
 #endif
         @builtin(num_workgroups) count: vec3<u32>) {
-  let first = flat_workgroup(id, count) * 2u * TEAMS;
-  let n0 = min(first + 2u * (lane / LANES), params.rows - 1u);
-  let n1 = min(n0 + 1u, params.rows - 1u);
-  let units = (params.k + UNIT_VALUES - 1u) / UNIT_VALUES;
-  for (var unit = lane % LANES; unit < units; unit += LANES) {
-    add_unit(n0, n1, unit, 1.0);
+  let first = flat_workgroup(id, count) * COLS * TEAMS;
+  for (var c = 0u; c < COLS; c++) {
+    weight_rows[c] = min(first + COLS * (lane / LANES) + c, params.rows - 1u);
   }
+  let units = (params.k + UNIT_VALUES - 1u) / UNIT_VALUES;
+  var unit = lane % LANES;
+  var ahead = load_units(min(unit, units - 1u));
+#if STAGED
+  var squares = 0.0;
+  for (var i = lane; i < units * UNIT_QUADS; i += WG) {
+    var v = row_quad(4u * i);
+#if NORM
+    squares += dot(v, v);
+    v *= gamma_quad(4u * i);
+#endif
+    stage(i, v);
+  }
+#if NORM && SUBGROUPS
+  stage_squares(lane, squares, subgroup_lane, subgroup_size);
+#elif NORM
+  stage_squares(lane, squares);
+#endif
+  workgroupBarrier();
+#endif
+  for (; unit < units; unit += LANES) {
+    let current = ahead;
+    ahead = load_units(min(unit + LANES, units - 1u));
+    add_units(current, weight_rows, unit, 1.0);
+  }
+#if NORM
+  let norm = inverseSqrt(staged_squares() / f32(params.k) + params.epsilon);
+#else
+  let norm = 1.0;
+#endif
 #if SUBGROUPS
   sum_lanes(lane, subgroup_lane, subgroup_size);
 #else
   sum_lanes(lane);
 #endif
-  for (var i = lane; i < 2u * TEAMS * ROWS; i += WG) {
-    let m = i / (2u * TEAMS);
-    let column = i % (2u * TEAMS);
+  for (var i = lane; i < COLS * TEAMS * ROWS; i += WG) {
+    let m = i / (COLS * TEAMS);
+    let column = i % (COLS * TEAMS);
     if (m < params.m && first + column < params.rows) {
-      let sum = total(m, column / 2u);
-      store(m, first + column, select(sum.x, sum.y, column % 2u == 1u));
+      store(m, first + column, norm * total(m, column / COLS)[column % COLS]);
     }
   }
 }

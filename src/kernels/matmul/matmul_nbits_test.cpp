@@ -16,11 +16,12 @@ struct Case {
   bool bias = false, residual = false;
   Storage x = Storage::kF32, scales = Storage::kF32;
   MatMulNBitsVariant variant = MatMulNBitsVariant::kAuto;
+  bool norm = false;
 
   std::string text() const {
-    return fmt::format("m {} n {} k {} bits {} block {} zp {} bias {} residual {} x {} scales {} variant {}", m, n, k,
-                       bits, block_size, static_cast<int>(zero_points), bias, residual, wgsl_type(x), wgsl_type(scales),
-                       static_cast<int>(variant));
+    return fmt::format("m {} n {} k {} bits {} block {} zp {} bias {} residual {} x {} scales {} variant {} norm {}", m,
+                       n, k, bits, block_size, static_cast<int>(zero_points), bias, residual, wgsl_type(x),
+                       wgsl_type(scales), static_cast<int>(variant), norm);
   }
 };
 
@@ -34,7 +35,7 @@ Tensor upload_zero_points(Runner& runner, const NBitsData& d, Storage storage) {
 void check(gpu::Device& device, const Case& c, uint32_t seed) {
   Random random(seed);
   const NBitsData d = random_nbits(random, {1, c.n, c.k, c.bits, c.block_size, c.zero_points, c.scales});
-  const auto a = random_floats(random, size_t{c.m} * c.k, c.x);
+  auto a = random_floats(random, size_t{c.m} * c.k, c.x);
   const auto bias = random_floats(random, c.bias ? c.n : 0, c.scales);
   const auto residual = random_floats(random, c.residual ? size_t{c.m} * c.n : 0, c.x);
   Runner runner(device);
@@ -51,6 +52,12 @@ void check(gpu::Device& device, const Case& c, uint32_t seed) {
   p.bits = c.bits;
   p.block_size = c.block_size;
   p.variant = c.variant;
+  if (c.norm) {
+    const auto gamma = random_floats(random, c.k, c.x);
+    p.norm_weight = runner.upload(c.x, {c.k}, gamma);
+    p.norm_epsilon = 0.01f;
+    a = rms_normalised(a, gamma, p.norm_epsilon);
+  }
   plan_matmul_nbits(p, runner.recorder());
   runner.run();
   expect_close(runner.read_floats(p.y), matmul_nbits_reference(a, d, bias, residual), c.x, c.text());
@@ -109,6 +116,18 @@ TEST(MatMulNBits, ForcedVariants) {
       Case c{m, 45, 96, 4, 32, ZeroPoints::kPacked, true, false};
       c.variant = variant;
       check_everywhere(c, 3000 + m);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(MatMulNBits, NormOnTheWay) {
+  uint32_t seed = 5000;
+  for (const uint32_t k : {1u, 33u, 64u, 100u, 2880u}) {
+    for (const Storage x : float_storages()) {
+      Case c{1, 45, k, k == 33 ? 8u : 4u, 32, ZeroPoints::kNone, true, true, x, x};
+      c.norm = true;
+      check_everywhere(c, ++seed);
       if (HasFatalFailure()) return;
     }
   }
@@ -197,6 +216,9 @@ TEST(MatMulNBits, Refusals) {
   p.y.shape = {9, 5};
   p.variant = MatMulNBitsVariant::kGemv;
   expect_refused(p, "up to 8 rows");
+  p = valid_problem();
+  p.norm_weight = {7, Storage::kF32, {64}};
+  expect_refused(p, "the norm needs one row");
 }
 
 TEST(MatMulNBits, EmptyRecordsNothing) {

@@ -67,9 +67,42 @@ fn zero_point_of(row: u32, block: u32) -> f32 {
 #endif
 }
 
-// Values 4 * quad .. 4 * quad + 3 of a word.
-fn unpack(word: u32, quad: u32) -> vec4<f32> {
-  let shifts = vec4<u32>(0u, BITS, 2u * BITS, 3u * BITS) + 4u * BITS * quad;
-  return vec4<f32>((vec4<u32>(word) >> shifts) & vec4<u32>((1u << BITS) - 1u));
-}
+// Bits become floats without a conversion, which is slow on many GPUs: a value that is or-ed into the low mantissa bits
+// of 2^23 is that number plus the value. The four values of a quad are taken where they lie, so each is multiplied by
+// its own power of two; activations that are multiplied by X_SCALE cancel that. All of it is exact.
+const MAGIC: f32 = 8388608.0;  // 2^23
+#if BITS == 8
+const POWERS = vec4<f32>(1.0, 256.0, 1.0, 256.0);
+const X_SCALE = vec4<f32>(1.0, 1.0 / 256.0, 1.0, 1.0 / 256.0);
+#elif BITS == 4
+const POWERS = vec4<f32>(1.0, 16.0, 256.0, 4096.0);
+const X_SCALE = vec4<f32>(1.0, 1.0 / 16.0, 1.0 / 256.0, 1.0 / 4096.0);
+#else
+const POWERS = vec4<f32>(1.0, 4.0, 16.0, 64.0);
+const X_SCALE = vec4<f32>(1.0, 1.0 / 4.0, 1.0 / 16.0, 1.0 / 64.0);
 #endif
+
+// MAGIC + values 4 * quad .. 4 * quad + 3 of a word times POWERS.
+fn magic_quad(word: u32, quad: u32) -> vec4<f32> {
+#if BITS == 8
+  let bits = vec4<u32>(word, word, word >> 16u, word >> 16u) & vec4<u32>(0xffu, 0xff00u, 0xffu, 0xff00u);
+#elif BITS == 4
+  let bits = vec4<u32>(word >> (16u * quad)) & vec4<u32>(0xfu, 0xf0u, 0xf00u, 0xf000u);
+#else
+  let bits = vec4<u32>(word >> (8u * quad)) & vec4<u32>(0x3u, 0xcu, 0x30u, 0xc0u);
+#endif
+  return bitcast<vec4<f32>>(bits | vec4<u32>(0x4b000000u));
+}
+
+// Values 4 * quad .. 4 * quad + 3 of a word, less the zero point, times POWERS.
+fn scaled_quad(word: u32, quad: u32, zero: f32) -> vec4<f32> {
+#if ZP == 2
+  return (magic_quad(word, quad) - MAGIC) - zero * POWERS;  // a fraction would be lost beside MAGIC
+#else
+  return magic_quad(word, quad) - (MAGIC + zero * POWERS);
+#endif
+}
+#else
+const X_SCALE = vec4<f32>(1.0);
+#endif
+const UNIT_QUADS: u32 = UNIT_VALUES / 4u;

@@ -1,72 +1,108 @@
-// Dot products of two weight rows with ROWS rows of activations, a unit at a time (see nbits.wgsl), summed into acc.
-// The includer defines ROWS and x4(m, k): activations k..k+3 of row m as f32, zero beyond the end.
+// Dot products of COLS weight rows with ROWS rows of activations, a unit at a time (see nbits.wgsl), summed into acc.
+// The includer defines ROWS, COLS (2 or 4) and x4(m, unit, quad): the four activations of row m beside that quad of the
+// unit, times X_SCALE, zero beyond the end.
 #include "kernels/matmul/nbits.wgsl"
 
-var<private> acc: array<vec2<f32>, ROWS>;
-var<private> part: array<vec2<f32>, ROWS>;
-
-fn add_quad(v0: vec4<f32>, v1: vec4<f32>, k: u32) {
-  for (var m = 0u; m < ROWS; m++) {
-    let x = x4(m, k);
-    part[m] += vec2<f32>(dot(v0, x), dot(v1, x));
-  }
-}
-
+#if COLS == 4
+alias Sums = vec4<f32>;
+#else
+alias Sums = vec2<f32>;
+#endif
+alias Quads = array<vec4<f32>, COLS>;
 #if BITS == 0
-fn float_quad(row: u32, k: u32) -> vec4<f32> {
+alias Unit = vec4<f32>;
+alias Units = Quads;
+#elif UNIT == 4
+alias Unit = vec4<u32>;
+#elif UNIT == 2
+alias Unit = vec2<u32>;
+#else
+alias Unit = u32;
+#endif
+#if BITS != 0
+alias Units = array<Unit, COLS>;
+#endif
+
+var<private> acc: array<Sums, ROWS>;
+var<private> part: array<Sums, ROWS>;
+alias WeightRows = array<u32, COLS>;
+var<private> weight_rows: WeightRows;
+
+fn load_unit(row: u32, unit: u32) -> Unit {
+#if BITS == 0
 #if UNIT == 4
-  return vec4<f32>(weights[row * params.row_pitch + k / 4u]);
+  return vec4<f32>(weights[row * params.row_pitch + unit]);
 #else
   var v = vec4<f32>();
-  for (var i = 0u; i < min(4u, params.k - k); i++) {
-    v[i] = f32(weights[row * params.row_pitch + k + i]);
+  for (var i = 0u; i < min(4u, params.k - 4u * unit); i++) {
+    v[i] = f32(weights[row * params.row_pitch + 4u * unit + i]);
   }
   return v;
 #endif
-}
-#else
-fn add_word(w0: u32, w1: u32, zero: vec2<f32>, k: u32) {
-  for (var quad = 0u; quad < VALUES / 4u; quad++) {
-    add_quad(unpack(w0, quad) - zero.x, unpack(w1, quad) - zero.y, k + 4u * quad);
-  }
-}
-
-#if ALIGNED == 0
-fn word_at(byte: u32) -> u32 {
+#elif ALIGNED == 0
+  let byte = row * params.row_pitch + 4u * unit;
   let shift = 8u * (byte % 4u);
   let low = weights[byte / 4u] >> shift;
   return select(low | (weights[byte / 4u + 1u] << ((32u - shift) % 32u)), low, shift == 0u);
+#else
+  return weights[row * params.row_pitch + unit];
+#endif
+}
+
+// The unit of each of the team's weight rows.
+fn load_units(unit: u32) -> Units {
+  var units: Units;
+  for (var c = 0u; c < COLS; c++) {
+    units[c] = load_unit(weight_rows[c], unit);
+  }
+  return units;
+}
+
+fn add_quads(v: Quads, unit: u32, quad: u32) {
+  for (var m = 0u; m < ROWS; m++) {
+    let x = x4(m, unit, quad);
+#if COLS == 4
+    part[m] += vec4<f32>(dot(v[0], x), dot(v[1], x), dot(v[2], x), dot(v[3], x));
+#else
+    part[m] += vec2<f32>(dot(v[0], x), dot(v[1], x));
+#endif
+  }
+}
+
+#if BITS != 0
+fn word_of(unit: Unit, i: u32) -> u32 {
+#if UNIT == 1
+  return unit;
+#else
+  return unit[i];
+#endif
 }
 #endif
-#endif
 
-// acc[m] += weight * (row0 . x[m], row1 . x[m]) over one unit.
-fn add_unit(row0: u32, row1: u32, unit: u32, weight: f32) {
-  let k = unit * UNIT_VALUES;
-  let block = block_of(k);
-  part = array<vec2<f32>, ROWS>();
+// acc[m] += weight * (rows . x[m]) over one unit.
+fn add_units(units: Units, rows: WeightRows, unit: u32, weight: f32) {
+  let block = block_of(unit * UNIT_VALUES);
+  part = array<Sums, ROWS>();
 #if BITS == 0
-  add_quad(float_quad(row0, k), float_quad(row1, k), k);
+  add_quads(units, unit, 0u);
+  let scale = Sums(weight);
 #else
-  let zero = vec2<f32>(zero_point_of(row0, block), zero_point_of(row1, block));
-#if ALIGNED == 0
-  add_word(word_at(row0 * params.row_pitch + 4u * unit), word_at(row1 * params.row_pitch + 4u * unit), zero, k);
-#else
-  let w0 = weights[row0 * params.row_pitch + unit];
-  let w1 = weights[row1 * params.row_pitch + unit];
-#if UNIT == 1
-  add_word(w0, w1, zero, k);
-#else
-  add_word(w0.x, w1.x, zero, k);
-  add_word(w0.y, w1.y, zero, k + VALUES);
-#if UNIT == 4
-  add_word(w0.z, w1.z, zero, k + 2u * VALUES);
-  add_word(w0.w, w1.w, zero, k + 3u * VALUES);
+  var scale: Sums;
+  var zero: array<f32, COLS>;
+  for (var c = 0u; c < COLS; c++) {
+    scale[c] = weight * scale_of(rows[c], block);
+    zero[c] = zero_point_of(rows[c], block);
+  }
+  for (var i = 0u; i < UNIT; i++) {
+    for (var quad = 0u; quad < VALUES / 4u; quad++) {
+      var v: Quads;
+      for (var c = 0u; c < COLS; c++) {
+        v[c] = scaled_quad(word_of(units[c], i), quad, zero[c]);
+      }
+      add_quads(v, unit, i * (VALUES / 4u) + quad);
+    }
+  }
 #endif
-#endif
-#endif
-#endif
-  let scale = weight * vec2<f32>(scale_of(row0, block), scale_of(row1, block));
   for (var m = 0u; m < ROWS; m++) {
     acc[m] += scale * part[m];
   }

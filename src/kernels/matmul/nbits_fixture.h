@@ -68,6 +68,15 @@ inline NBitsData random_nbits(Random& random, const NBitsCase& c) {
   return d;
 }
 
+// One row, as the products normalise it on the way.
+inline std::vector<float> rms_normalised(std::vector<float> row, const std::vector<float>& gamma, float epsilon) {
+  double squares = 0;
+  for (const float v : row) squares += double{v} * v;
+  const double scale = 1 / std::sqrt(squares / static_cast<double>(row.size()) + double{epsilon});
+  for (size_t i = 0; i < row.size(); ++i) row[i] = static_cast<float>(row[i] * scale * gamma[i]);
+  return row;
+}
+
 // Weight rows in the layout of the file: whole blocks for MatMulNBits, ceil(k * bits / 8) bytes for QMoE.
 inline Tensor upload_weights(Runner& runner, const NBitsData& d, Storage storage, bool whole_blocks) {
   if (d.bits == 0) return runner.upload(storage, {d.matrices, d.rows, d.k}, d.floats);

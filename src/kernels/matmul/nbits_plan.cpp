@@ -1,6 +1,7 @@
 #include "kernels/matmul/nbits_plan.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace sluice::kernels {
 namespace {
@@ -64,7 +65,9 @@ uint32_t activation_access(uint32_t k, const NBitsLayout& layout) {
 }
 
 TeamShape team_shape(uint64_t units, const gpu::Caps& caps) {
+  constexpr uint64_t kUnitsOfLane = 4;  // more make the longest wait too long, fewer leave lanes without work
   TeamShape shape;
+  shape.workgroup = caps.software ? 128 : std::min(256u, std::bit_floor(caps.max_invocations));
   shape.subgroups = caps.subgroups && caps.subgroup_max > 0 && caps.subgroup_max <= shape.workgroup;
   shape.lanes = caps.software ? 8 : 32;  // a CPU runs invocations in turn: fewer partial sums are better
   if (shape.subgroups) {
@@ -72,7 +75,26 @@ TeamShape team_shape(uint64_t units, const gpu::Caps& caps) {
   } else {
     while (shape.lanes > 4 && shape.lanes / 2 >= units) shape.lanes /= 2;
   }
+  while (!caps.software && shape.lanes < shape.workgroup && units > kUnitsOfLane * shape.lanes) shape.lanes *= 2;
   return shape;
+}
+
+void append_team_defines(const TeamShape& team, Defines& defines) {
+  defines.insert(
+      defines.end(),
+      {{"WG", team.workgroup}, {"LANES", team.lanes}, {"COLS", team.columns}, {"SUBGROUPS", team.subgroups ? 1u : 0u}});
+}
+
+uint32_t staged_quads(const NBitsLayout& layout, const TeamShape& team, uint32_t reserved, const gpu::Caps& caps) {
+  const uint32_t quads = (layout.units | 1) * layout.unit_values / 4;
+  const uint32_t sums = team.workgroup * (team.columns + 1) * 4;  // lane_sum.wgsl and staged_row.wgsl
+  return uint64_t{quads} * 16 + sums + reserved <= caps.max_workgroup_storage ? quads : 0;
+}
+
+uint32_t max_norm_width(const gpu::Caps& caps) {
+  constexpr uint32_t kSums = 256 * 3 * 4, kSelection = 8 * 1024, kPadding = 2 * 64 * 4;
+  constexpr uint32_t kOther = kSums + kSelection + kPadding;
+  return caps.max_workgroup_storage <= kOther ? 0 : (caps.max_workgroup_storage - kOther) / 4;
 }
 
 }  // namespace sluice::kernels

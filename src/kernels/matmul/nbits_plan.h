@@ -37,13 +37,23 @@ void append_nbits_operands(const NBitsWeights& weights, std::vector<Operand>& op
 // X_ACCESS of the activations: 2 quads that never pass the end of a row, 1 quads with a check, 0 single elements.
 uint32_t activation_access(uint32_t k, const NBitsLayout& layout);
 
-// Workgroup shape of the kernels that split a row over a team of invocations (lane_sum.wgsl).
+// Workgroup shape of the kernels that split rows over a team of invocations (lane_sum.wgsl).
 struct TeamShape {
   uint32_t workgroup = 128;
-  uint32_t lanes = 32;
+  uint32_t lanes = 32;   // of a team
+  uint32_t columns = 2;  // weight rows of a team
   bool subgroups = false;
+  uint32_t teams() const { return workgroup / lanes; }
 };
 TeamShape team_shape(uint64_t units, const gpu::Caps& caps);
+// WG, LANES, COLS, SUBGROUPS.
+void append_team_defines(const TeamShape& team, Defines& defines);
+
+// Quads of one row of activations in workgroup memory (STAGED), or 0 where it does not fit beside `reserved` bytes.
+uint32_t staged_quads(const NBitsLayout& layout, const TeamShape& team, uint32_t reserved, const gpu::Caps& caps);
+
+// The widest row that a product normalises on the way: it is staged, whatever else lies in workgroup memory.
+uint32_t max_norm_width(const gpu::Caps& caps);
 
 inline bool is_float(Storage storage) { return storage == Storage::kF32 || storage == Storage::kF16; }
 

@@ -54,7 +54,7 @@ fn load_weights(lane: u32, k: u32) {
       scale = scale_of(row, block_of(at));
     }
     for (var quad = 0u; quad < VALUES / 4u; quad++) {
-      b_tile[column * PITCH + (i % WORDS) * (VALUES / 4u) + quad] = (unpack(word, quad) - zero) * scale;
+      b_tile[column * PITCH + (i % WORDS) * (VALUES / 4u) + quad] = scaled_quad(word, quad, zero) * (scale * X_SCALE);
     }
   }
 }

@@ -71,6 +71,12 @@ void check_expert(const QMoEProblem& p, const QMoEProblem::Expert& e, const std:
   check_count(e.bias, experts * rows, name + "_experts_bias");
 }
 
+void check_norm(const QMoEProblem& p, const QMoESizes& s) {
+  check_float(p.norm_weight, "the norm weight");
+  check_count(p.norm_weight, s.hidden, "the norm weight");
+  if (s.tokens != 1) fail(kTag, "the norm is for 1 token, got {}", s.tokens);
+}
+
 QMoESizes check_tensors(const QMoEProblem& p) {
   QMoESizes s;
   check_float(p.input, "input");
@@ -99,6 +105,7 @@ QMoESizes check_tensors(const QMoEProblem& p) {
     check_float(p.router_weights, "router_weights");
     check_count(p.router_weights, p.router.elements(), "router_weights");
   }
+  if (p.norm_weight) check_norm(p, s);
   if (p.residual) {
     check_float(p.residual, "the residual");
     check_count(p.residual, p.y.elements(), "the residual");
@@ -138,7 +145,10 @@ QMoEParams qmoe_params(const QMoEProblem& p, const QMoESizes& s, const NBitsWeig
           0,
           p.activation_alpha,
           p.activation_beta,
-          limit};
+          limit,
+          0,
+          p.norm_epsilon,
+          {}};
 }
 
 void append_activation_defines(const QMoEProblem& p, uint32_t fused, QMoEStage stage, Defines& defines) {

@@ -35,6 +35,8 @@ struct QMoEProblem {
   Expert fc2;             // rows H, columns I
   Expert fc3;             // optional: rows I, columns H; a second projection that multiplies the activated first
   Tensor router_weights;  // optional (T, E): mixing weights, read where `router` only selects
+  Tensor norm_weight;     // optional (H), for one token whose row fits in workgroup memory (max_norm_width): the
+                          // input is RMS-normalised with it first
   Tensor residual;        // optional, like y, added to it; not the slot of y
   Tensor y;               // like input
   uint32_t k = 1;
@@ -50,6 +52,7 @@ struct QMoEProblem {
   // else over all experts. router_weights are divided by the sum of those chosen if true. (ONNX Runtime's CPU kernels
   // do the same.)
   bool normalize_routing_weights = false;
+  float norm_epsilon = 1e-5f;
   // The selection of Phi-3.5-MoE, k = 2, without router_weights: the weight of either expert is its softmax among those
   // whose logits are within a fiftieth of it (twice a jitter of 0.01, relative), the second's without the first.
   bool use_sparse_mixer = false;

@@ -12,24 +12,45 @@
 @group(0) @binding(0) var<storage, read> x: array<vec4<X>>;
 #endif
 @group(0) @binding(5) var<storage, read> router: array<Q>;
-@group(0) @binding(6) var<storage, read> router_weights: array<M>;
-@group(0) @binding(7) var<storage, read_write> inner: array<f32>;
-@group(0) @binding(8) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> inner: array<f32>;
+#if MIX == 2 || MIX == 3
+@group(0) @binding(AT_ROUTER_WEIGHTS) var<storage, read> router_weights: array<M>;
+#endif
+#if NORM
+#if X_ACCESS == 0
+@group(0) @binding(AT_GAMMA) var<storage, read> gamma: array<G>;
+#else
+@group(0) @binding(AT_GAMMA) var<storage, read> gamma: array<vec4<G>>;
+#endif
+#endif
+@group(0) @binding(AT_PARAMS) var<uniform> params: Params;
 
 const ROWS: u32 = 1u;
 const TEAMS: u32 = WG / LANES;
 #if FUSED
-const OUTPUTS: u32 = TEAMS;  // of a workgroup
+const PAIRS: u32 = COLS / 2u;  // outputs of a team
 #else
-const OUTPUTS: u32 = 2u * TEAMS;
+const PAIRS: u32 = COLS;
 #endif
+const OUTPUTS: u32 = PAIRS * TEAMS;  // of a workgroup
 var<private> x_start: u32;
 
 #include "kernels/moe/select.wgsl"
 #include "kernels/moe/activation.wgsl"
-#include "kernels/moe/row_access.wgsl"
 #include "kernels/matmul/nbits_dot.wgsl"
 #include "kernels/matmul/lane_sum.wgsl"
+#include "kernels/matmul/row_access.wgsl"
+#if STAGED
+#include "kernels/matmul/staged_row.wgsl"
+#endif
+
+fn x4(m: u32, unit: u32, quad: u32) -> vec4<f32> {
+#if STAGED
+  return staged_quad(unit, quad);
+#else
+  return row_quad(unit * UNIT_VALUES + 4u * quad) * X_SCALE;
+#endif
+}
 
 fn biased(row: u32, sum: f32) -> f32 {
 #if HAS_BIAS
@@ -55,6 +76,13 @@ fn linear_row(i: u32) -> u32 {
 #endif
 }
 
+// Element i of a row of inner: quads by their place in a unit (of INNER_QUADS) of fc2 first, as in staged_row.wgsl.
+fn inner_place(row: u32, i: u32) -> u32 {
+  let quad = i / 4u;
+  let place = quad % INNER_QUADS * params.inner_units + quad / INNER_QUADS;
+  return params.head + 4u * (row * params.inner_units * INNER_QUADS + place) + i % 4u;
+}
+
 fn store_head(token: u32, lane: u32) {
   for (var j = lane; j < params.top; j += WG) {
     inner[token * params.top + j] = mixing_weight(token, j);
@@ -62,19 +90,35 @@ fn store_head(token: u32, lane: u32) {
   }
 }
 
-fn store(at: u32, first_row: u32, i: u32, sums: vec2<f32>) {
+// An activation is left where qmoe_decode_fc2.wgsl reads it, times the X_SCALE of its place; zeros fill the last unit.
+fn store(row: u32, first_row: u32, i: u32, sums: vec2<f32>) {
+  let at = inner_place(row, i);
+  if (i >= params.inner) {
+    inner[at] = 0.0;
+    return;
+  }
 #if FUSED
   let gate = biased(first_row + gate_row(i), sums.x);
-  inner[at] = activate(gate, biased(first_row + linear_row(i), sums.y));
+  inner[at] = activate(gate, biased(first_row + linear_row(i), sums.y)) * X_SCALE[i % 4u];
 #else
   let sum = biased(first_row + i, sums.x);
 #if STAGE == 0
   inner[at] = sum;
 #elif STAGE == 1
-  inner[at] = activate(sum, 0.0);
+  inner[at] = activate(sum, 0.0) * X_SCALE[i % 4u];
 #else
-  inner[at] = activate(sum, inner[at]);
+  inner[at] = activate(sum, inner[at]) * X_SCALE[i % 4u];
 #endif
+#endif
+}
+
+// The weight row of column c of a team whose first output is i.
+fn team_row(i: u32, c: u32) -> u32 {
+#if FUSED
+  let output = min(i + c / 2u, params.inner - 1u);
+  return select(gate_row(output), linear_row(output), c % 2u == 1u);
+#else
+  return min(i + c, params.inner - 1u);
 #endif
 }
 
@@ -91,7 +135,26 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   if (token >= params.tokens) {
     return;
   }
-  select_experts(token, lane);
+  load_keys(token, lane);
+  x_start = token * params.k;
+  let units = (params.k + UNIT_VALUES - 1u) / UNIT_VALUES;
+#if STAGED
+  var squares = 0.0;
+  for (var i = lane; i < units * UNIT_QUADS; i += WG) {
+    var v = row_quad(4u * i);
+#if NORM
+    squares += dot(v, v);
+    v *= gamma_quad(4u * i);
+#endif
+    stage(i, v);
+  }
+#if NORM && SUBGROUPS
+  stage_squares(lane, squares, subgroup_lane, subgroup_size);
+#elif NORM
+  stage_squares(lane, squares);
+#endif
+#endif
+  select_experts(lane);
 #if STAGE != 0
   if (tile == 0u && slot == 0u) {
     store_head(token, lane);
@@ -99,32 +162,34 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
 #endif
   let first_row = chosen[slot] * params.rows;
   let first = tile * OUTPUTS;
-  x_start = token * params.k;
-#if FUSED
-  let i = min(first + lane / LANES, params.inner - 1u);
-  let row0 = first_row + gate_row(i);
-  let row1 = first_row + linear_row(i);
-#else
-  let i = min(first + 2u * (lane / LANES), params.inner - 1u);
-  let row0 = first_row + i;
-  let row1 = first_row + min(i + 1u, params.inner - 1u);
-#endif
-  let units = (params.k + UNIT_VALUES - 1u) / UNIT_VALUES;
-  for (var unit = lane % LANES; unit < units; unit += LANES) {
-    add_unit(row0, row1, unit, 1.0);
+  for (var c = 0u; c < COLS; c++) {
+    weight_rows[c] = first_row + team_row(first + PAIRS * (lane / LANES), c);
   }
+  var unit = lane % LANES;
+  var ahead = load_units(min(unit, units - 1u));
+  for (; unit < units; unit += LANES) {
+    let current = ahead;
+    ahead = load_units(min(unit + LANES, units - 1u));
+    add_units(current, weight_rows, unit, 1.0);
+  }
+#if NORM
+  let norm = inverseSqrt(staged_squares() / f32(params.k) + params.epsilon);
+#else
+  let norm = 1.0;
+#endif
 #if SUBGROUPS
   sum_lanes(lane, subgroup_lane, subgroup_size);
 #else
   sum_lanes(lane);
 #endif
-  if (lane < OUTPUTS && first + lane < params.inner) {
-    let at = params.head + (token * params.top + slot) * params.inner + first + lane;
+  if (lane < OUTPUTS && first + lane < 4u * params.inner_units * INNER_QUADS) {
+    let row = token * params.top + slot;
+    let sums = norm * total(0u, lane / PAIRS);
+    let part_of_team = lane % PAIRS;
 #if FUSED
-    store(at, first_row, first + lane, total(0u, lane));
+    store(row, first_row, first + lane, vec2<f32>(sums[2u * part_of_team], sums[2u * part_of_team + 1u]));
 #else
-    let sums = total(0u, lane / 2u);
-    store(at, first_row, first + lane, vec2<f32>(select(sums.x, sums.y, lane % 2u == 1u), 0.0));
+    store(row, first_row, first + lane, vec2<f32>(sums[part_of_team], 0.0));
 #endif
   }
 }

@@ -1,13 +1,9 @@
 // y[t, h] = sum_j weight[t, j] * (fc2 row h of expert[t, j] . inner[t, j] + bias) (+ residual[t, h]). A team of LANES
-// invocations owns two outputs h and strides over the rows of all k experts as if they were one. x is what
-// qmoe_decode_fc1.wgsl wrote.
+// invocations owns COLS outputs h and strides over the rows of all k experts as if they were one. x is what
+// qmoe_decode_fc1.wgsl wrote, times X_SCALE already.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/moe/qmoe_params.wgsl"
-#if X_ACCESS == 0
-@group(0) @binding(0) var<storage, read> x: array<X>;
-#else
-@group(0) @binding(0) var<storage, read> x: array<vec4<X>>;
-#endif
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> residual: array<R>;
 @group(0) @binding(6) var<storage, read_write> y: array<Y>;
 @group(0) @binding(7) var<uniform> params: Params;
@@ -16,16 +12,15 @@ const ROWS: u32 = 1u;
 const TEAMS: u32 = WG / LANES;
 var<private> x_start: u32;
 
-#include "kernels/moe/row_access.wgsl"
 #include "kernels/matmul/nbits_dot.wgsl"
 #include "kernels/matmul/lane_sum.wgsl"
 
+fn x4(m: u32, unit: u32, quad: u32) -> vec4<f32> {
+  return x[x_start + quad * params.inner_units + unit];
+}
+
 fn head(i: u32) -> f32 {
-#if X_ACCESS == 0
-  return x[i];
-#else
   return x[i / 4u][i % 4u];
-#endif
 }
 
 fn expert_of(token: u32, j: u32) -> u32 {
@@ -45,6 +40,15 @@ fn store(token: u32, h: u32, sum: f32) {
   y[token * params.rows + h] = Y(v);
 }
 
+// The unit `at` of all experts' rows in turn, of each of the team's outputs.
+fn load_at(token: u32, first: u32, lane: u32, at: u32, units: u32) -> Units {
+  let first_row = expert_of(token, at / units) * params.rows;
+  for (var c = 0u; c < COLS; c++) {
+    weight_rows[c] = first_row + min(first + COLS * (lane / LANES) + c, params.rows - 1u);
+  }
+  return load_units(at % units);
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: vec3<u32>,
 #if SUBGROUPS
@@ -56,23 +60,25 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   if (token >= params.tokens) {
     return;
   }
-  let first = flat % params.tiles * 2u * TEAMS;
-  let n0 = min(first + 2u * (lane / LANES), params.rows - 1u);
-  let n1 = min(n0 + 1u, params.rows - 1u);
-  let units = (params.k + UNIT_VALUES - 1u) / UNIT_VALUES;
-  for (var at = lane % LANES; at < units * params.top; at += LANES) {
+  let first = flat % params.tiles * COLS * TEAMS;
+  let units = params.inner_units;
+  let end = units * params.top;
+  var at = lane % LANES;
+  var ahead = load_at(token, first, lane, min(at, end - 1u), units);
+  for (; at < end; at += LANES) {
+    let current = ahead;
+    let rows = weight_rows;
+    ahead = load_at(token, first, lane, min(at + LANES, end - 1u), units);
     let j = at / units;
-    let first_row = expert_of(token, j) * params.rows;
-    x_start = params.head + (token * params.top + j) * params.k;
-    add_unit(first_row + n0, first_row + n1, at % units, head(token * params.top + j));
+    x_start = params.head / 4u + (token * params.top + j) * units * UNIT_QUADS;
+    add_units(current, rows, at % units, head(token * params.top + j));
   }
 #if SUBGROUPS
   sum_lanes(lane, subgroup_lane, subgroup_size);
 #else
   sum_lanes(lane);
 #endif
-  if (lane < 2u * TEAMS && first + lane < params.rows) {
-    let sums = total(0u, lane / 2u);
-    store(token, first + lane, select(sums.x, sums.y, lane % 2u == 1u));
+  if (lane < COLS * TEAMS && first + lane < params.rows) {
+    store(token, first + lane, total(0u, lane / COLS)[lane % COLS]);
   }
 }

@@ -16,7 +16,7 @@ struct QMoECase {
   MoeActivation activation = MoeActivation::kSwiglu;
   uint32_t fusion = 1;
   bool fc3 = false, bias = false, zero_points = false, router_weights = false, residual = false, normalize = false;
-  bool sparse = false;
+  bool sparse = false, norm_input = false;
   float alpha = 1, beta = 0, limit = std::numeric_limits<float>::infinity();
   Storage storage = Storage::kF32, scales = Storage::kF32;
   QMoEVariant variant = QMoEVariant::kAuto;
@@ -24,11 +24,9 @@ struct QMoECase {
   std::string text() const {
     return fmt::format(
         "T {} H {} I {} E {} k {} bits {} block {} act {} fusion {} fc3 {} bias {} zp {} rw {} residual {} norm {} "
-        "sparse {} "
-        "{} "
-        "{} variant {}",
+        "sparse {} norm input {} {} {} variant {}",
         tokens, hidden, inner, experts, k, bits, block_size, static_cast<int>(activation), fusion, fc3, bias,
-        zero_points, router_weights, residual, normalize, sparse, wgsl_type(storage), wgsl_type(scales),
+        zero_points, router_weights, residual, normalize, sparse, norm_input, wgsl_type(storage), wgsl_type(scales),
         static_cast<int>(variant));
   }
 };
@@ -84,7 +82,7 @@ inline QMoEProblem attributes(const QMoECase& c) {
   return p;
 }
 
-inline void check_qmoe(gpu::Device& device, const QMoECase& c, const QMoEHost& h, const gpu::Caps* caps = nullptr) {
+inline void check_qmoe(gpu::Device& device, const QMoECase& c, QMoEHost h, const gpu::Caps* caps = nullptr) {
   Runner runner(device);
   QMoEProblem p = attributes(c);
   p.input = runner.upload(c.storage, {c.tokens, c.hidden}, h.input);
@@ -95,6 +93,13 @@ inline void check_qmoe(gpu::Device& device, const QMoECase& c, const QMoEHost& h
   p.fc2 = upload_expert(runner, c, h.fc2);
   if (c.fc3) p.fc3 = upload_expert(runner, c, h.fc3);
   p.y = runner.allocate(c.storage, {c.tokens, c.hidden});
+  if (c.norm_input) {
+    Random random(1);
+    const auto gamma = random_floats(random, c.hidden, c.storage);
+    p.norm_weight = runner.upload(c.storage, {c.hidden}, gamma);
+    p.norm_epsilon = 0.01f;
+    h.input = rms_normalised(h.input, gamma, p.norm_epsilon);
+  }
   if (caps != nullptr) {
     // A plan for a smaller device, run on this one.
     Recorder small(*caps, 1u << 20);

@@ -16,4 +16,6 @@ struct Params {
   alpha: f32,
   beta: f32,
   limit: f32,
+  inner_units: u32,  // units of a row of inner activations (decode)
+  epsilon: f32,  // of the norm before the experts
 }

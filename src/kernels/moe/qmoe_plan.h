@@ -14,8 +14,11 @@ struct alignas(16) QMoEParams {
   uint32_t row_pitch, blocks, zero_pitch, head;
   uint32_t tiles;
   float alpha, beta, limit;
+  uint32_t inner_units;
+  float epsilon;
+  uint32_t pad[2];
 };
-static_assert(sizeof(QMoEParams) == 64);
+static_assert(sizeof(QMoEParams) == 80);
 
 // A checked problem with its sizes.
 struct QMoESizes {

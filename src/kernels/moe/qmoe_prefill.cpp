@@ -45,6 +45,7 @@ void plan_route(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   d.shader.file = "kernels/moe/qmoe_route.wgsl";
   d.shader.defines = {{"WG", c.sizes.experts <= 64 ? 64u : 128u}};
   append_selection_defines(p, c.sizes, d.shader.defines);
+  d.shader.in_bounds = true;
   d.operands = {in(p.router), in(p.router_weights ? p.router_weights : p.router), out(c.route)};
   d.set_uniforms(chunk_params(p, c, {}));
   d.groups = fold_groups(c.sizes.tokens, recorder.caps());
@@ -56,6 +57,7 @@ void plan_sort(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   d.name = "qmoe/sort";
   d.shader.file = "kernels/moe/qmoe_sort.wgsl";
   d.shader.defines = {{"WG", 256u}, {"EXPERTS", std::max(32u, c.sizes.experts)}, {"TM", c.tile_rows}};
+  d.shader.in_bounds = true;
   d.operands = {in(c.route), out(c.plan)};
   d.set_uniforms(chunk_params(p, c, {}));
   recorder.add(std::move(d));
@@ -75,6 +77,7 @@ void plan_product(const QMoEProblem& p, const Chunk& c, QMoEStage stage, Recorde
   d.shader.defines = {{"TM", c.tile_rows}};
   append_activation_defines(p, fused, stage, d.shader.defines);
   append_row_defines(x, weights, d.shader.defines);
+  d.shader.in_bounds = nbits_layout(weights).aligned;
   d.operands = {in(x)};
   append_nbits_operands(weights, d.operands);
   d.operands.push_back(in(c.plan));
@@ -94,6 +97,7 @@ void plan_mix(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
                       {"Y", wgsl_type(p.y.storage)},
                       {"R", p.residual ? wgsl_type(p.residual.storage) : "f32"},
                       {"HAS_RESIDUAL", p.residual ? 1u : 0u}};
+  d.shader.in_bounds = true;
   d.operands = {in(c.route), in(c.product), in(p.residual ? p.residual : c.route), out(p.y)};
   d.set_uniforms(chunk_params(p, c, {}));
   d.groups = fold_groups(ceil_div64(uint64_t{c.sizes.tokens} * c.sizes.hidden, kElementwiseGroup), recorder.caps());

@@ -15,7 +15,8 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   if (token >= params.tokens) {
     return;
   }
-  select_experts(params.first_token + token, lane);
+  load_keys(params.first_token + token, lane);
+  select_experts(lane);
   for (var j = lane; j < params.top; j += WG) {
     route[token * params.top + j] = mixing_weight(params.first_token + token, j);
     route[(params.tokens + token) * params.top + j] = f32(chosen[j]);

@@ -304,6 +304,24 @@ TEST(QMoE, Refusals) {
   expect_refused(p, "must not share");
 }
 
+TEST(QMoE, NormOnTheWay) {
+  uint32_t seed = 7000;
+  for (gpu::Device* device : test_devices()) {
+    for (const uint32_t hidden : {32u, 96u, 100u}) {
+      for (const bool fc3 : {false, true}) {
+        Case c{1, hidden, 64, 6, 3, hidden == 100 ? 8u : 4u, hidden == 100 ? 0u : 32u};
+        c.norm_input = c.bias = true;
+        c.fc3 = fc3;
+        c.fusion = fc3 ? 0 : 1;
+        c.variant = QMoEVariant::kDecode;
+        Random random(++seed);
+        check_qmoe(*device, c, random_host(random, c));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
 TEST(QMoE, DecodeTakesTwoDispatches) {
   Recorder recorder(test_device().caps());
   plan_qmoe(valid_problem(), recorder);

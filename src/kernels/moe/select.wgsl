@@ -7,7 +7,7 @@
 // infinite does.
 #include "kernels/common/float_bits.wgsl"
 
-var<workgroup> keys: array<u32, EXPERTS>;
+var<workgroup> keys: array<vec4<u32>, EXPERTS / 4u>;
 var<workgroup> chosen: array<u32, EXPERTS>;  // expert by rank; valid below params.top
 
 fn logit_key(x: f32) -> u32 {
@@ -15,23 +15,30 @@ fn logit_key(x: f32) -> u32 {
   return order_key(bitcast<f32>(select(bits, 0u, bits == 0x80000000u)));
 }
 
-fn select_experts(token: u32, lane: u32) {
+// Leaves the keys of a token's experts in workgroup memory: before other work, for its latency.
+fn load_keys(token: u32, lane: u32) {
   let start = token * params.experts;
-  for (var e = lane; e < params.experts; e += WG) {
-    keys[e] = logit_key(f32(router[start + e]));
+  for (var e = lane; e < EXPERTS; e += WG) {
+    keys[e / 4u][e % 4u] = select(0u, logit_key(f32(router[start + min(e, params.experts - 1u)])), e < params.experts);
   }
+}
+
+// After load_keys.
+fn select_experts(lane: u32) {
   workgroupBarrier();
   for (var e = lane; e < params.experts; e += WG) {
-    let key = keys[e];
-    var rank = 0u;
-    for (var other = 0u; other < params.experts; other++) {
+    let key = keys[e / 4u][e % 4u];
+    var before = vec4<u32>();
+    for (var i = 0u; i < EXPERTS / 4u; i++) {
+      let others = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u);
 #if MIX == 4
-      let first = other < e;
+      let first = others < vec4<u32>(e);
 #else
-      let first = other > e;
+      let first = others > vec4<u32>(e);
 #endif
-      rank += select(0u, 1u, keys[other] > key || (keys[other] == key && first));
+      before += select(vec4<u32>(), vec4<u32>(1u), (keys[i] > vec4<u32>(key)) | ((keys[i] == vec4<u32>(key)) & first));
     }
+    let rank = before.x + before.y + before.z + before.w;
     if (rank < params.top) {
       chosen[rank] = e;
     }
