@@ -13,9 +13,19 @@ int64_t Constant::elements() const {
 const Attribute* Node::find(std::string_view attribute) const {
   // A scan: nodes have a handful of attributes, and the map would want a std::string to look one up.
   for (const auto& [key, value] : attributes) {
-    if (key == attribute) return &value;
+    if (key != attribute) continue;
+    read_.insert(key);
+    return &value;
   }
   return nullptr;
+}
+
+std::vector<std::string> Node::unread_attributes() const {
+  std::vector<std::string> unread;
+  for (const auto& [key, value] : attributes) {
+    if (!read_.contains(key)) unread.push_back(key);
+  }
+  return unread;
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,6 +73,11 @@ struct Node {
   std::string s(std::string_view name, std::string_view otherwise) const;
   std::vector<int64_t> ints(std::string_view name) const;  // empty if absent
   const Attribute* find(std::string_view name) const;
+  // Attributes that nothing has asked for since the file was read: they may change the operator's meaning.
+  std::vector<std::string> unread_attributes() const;
+
+ private:
+  mutable std::set<std::string, std::less<>> read_;  // names of attributes that were asked for
 };
 
 struct Graph {

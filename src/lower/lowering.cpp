@@ -145,18 +145,6 @@ Tensor Lowering::packed_input(const graph::Node& node, size_t i) {
   return place_constant(id, std::make_shared<const graph::Constant>(std::move(bytes)));
 }
 
-Tensor Lowering::packed_input(const graph::Node& node, size_t i) {
-  const graph::ValueId id = node.input(i);
-  if (id == graph::kNoValue) return {};
-  if (tensors_[id]) return tensors_[id];
-  const graph::Value& v = value(id);
-  if (!v.constant) fail("lower", "\"{}\" of type {} must be a constant", v.name, name(*v.dtype));
-  graph::Constant bytes = *v.constant;
-  bytes.dtype = DType::kUint8;
-  bytes.shape = {static_cast<int64_t>(bytes.bytes.size())};
-  return place_constant(id, std::make_shared<const graph::Constant>(std::move(bytes)));
-}
-
 Tensor Lowering::output(const graph::Node& node, size_t i) {
   const graph::ValueId id = node.output(i);
   if (id == graph::kNoValue) return {};
@@ -281,6 +269,7 @@ void Lowering::lower_node(const graph::Node& node) {
     for (const graph::ValueId id : node.outputs) refuse_rare_integers(id);
   }
   row->lower(*this, node);
+  refuse_unread_attributes(node);
 }
 
 Lowered Lowering::run() {

@@ -185,7 +185,47 @@ constexpr OpRow kOps[] = {
     {kOwn, "QMoE", lower_qmoe, kFloats, {1, 1}},
 };
 
+struct IdleAttribute {
+  std::string_view op_type, name;
+};
+
+// Attributes that change nothing in the forms of the operators that are taken.
+constexpr IdleAttribute kIdle[] = {
+    {"Cast", "saturate"},                   // of casts to float8
+    {"CastLike", "saturate"},               //
+    {"Dropout", "ratio"},                   // of training
+    {"Dropout", "seed"},                    //
+    {"LayerNormalization", "stash_type"},   // norms are computed in float32
+    {"QMoE", "accuracy_level"},             // a minimum, which float32 products meet
+    {"QuantizeLinear", "saturate"},         // of float8 results
+    {"RMSNormalization", "stash_type"},     //
+    {"ReduceL1", "noop_with_empty_axes"},   // inference asks where there are no axes
+    {"ReduceL2", "noop_with_empty_axes"},   //
+    {"ReduceLogSum", "noop_with_empty_axes"},
+    {"ReduceLogSumExp", "noop_with_empty_axes"},
+    {"ReduceMax", "noop_with_empty_axes"},
+    {"ReduceMean", "noop_with_empty_axes"},
+    {"ReduceMin", "noop_with_empty_axes"},
+    {"ReduceProd", "noop_with_empty_axes"},
+    {"ReduceSum", "noop_with_empty_axes"},
+    {"ReduceSumSquare", "noop_with_empty_axes"},
+    {"SimplifiedLayerNormalization", "stash_type"},
+};
+
+bool is_idle(std::string_view op_type, std::string_view attribute) {
+  for (const IdleAttribute& idle : kIdle) {
+    if (idle.op_type == op_type && idle.name == attribute) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+void refuse_unread_attributes(const graph::Node& node) {
+  for (const std::string& attribute : node.unread_attributes()) {
+    if (!is_idle(node.op_type, attribute)) fail("lower", "attribute {} is not supported", attribute);
+  }
+}
 
 std::span<const OpRow> op_table() { return kOps; }
 

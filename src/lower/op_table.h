@@ -31,7 +31,7 @@ struct Types {
 // "float, float16", or "any" for all.
 std::string to_string(Types types);
 
-inline constexpr int kNewestOpset = 25;  // of ai.onnx that any rule was checked against
+inline constexpr int kNewestOpset = 28;  // of ai.onnx that the rules were checked against
 
 struct Opsets {
   int first = 1, last = kNewestOpset;
@@ -48,6 +48,10 @@ struct OpRow {
 
 std::span<const OpRow> op_table();
 const OpRow* find_op(std::string_view domain, std::string_view op_type);  // nullptr if there is none
+
+// Throws Error "lower" for an attribute that neither inference nor lowering asked for, unless it cannot change what a
+// node gives here: such an attribute belongs to a newer or another definition of the operator.
+void refuse_unread_attributes(const graph::Node& node);
 
 // Throws Error "lower" if the node's opset or element type is not among its row's.
 void check_row(const OpRow& row, const graph::Node& node, const graph::Graph& graph);

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from onnx import defs
-from sluice import ROOT
+from command import ROOT
 
 ROWS = re.findall(r"^\| (\w+) \| ai\.onnx \| (\d+)-(\d+) \| ([^|]+) \|", (ROOT / "docs/operators.md").read_text(), re.M)
 NOT_IN_ONNX = {"SimplifiedLayerNormalization"}  # ONNX Runtime keeps it in the default domain

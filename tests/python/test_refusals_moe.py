@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from op_cases import MS
-from sluice import BUILD, disabled
+from command import BUILD, disabled
 
 FLOAT, HALF, BYTE, INT8, INT32 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32
 UINT4, INT4 = TensorProto.UINT4, TensorProto.INT4
