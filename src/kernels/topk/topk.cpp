@@ -64,9 +64,10 @@ TopKVariant choose(const TopKProblem& p, const Layout& layout) {
   check_variant(p, layout.n);
   if (p.variant != TopKVariant::kAuto) return p.variant;
   if (layout.n <= kRankLength) return TopKVariant::kRank;
-  // A block is sorted faster than the k-th of it is found until it is large.
-  if (layout.n <= kSortSize / 2 || (layout.n <= kSortSize && p.k > kWorkgroup)) return TopKVariant::kSort;
-  if (p.k <= kSelectMost) return TopKVariant::kSelect;
+  if (p.k <= kWorkgroup) return TopKVariant::kSelect;
+  if (layout.n <= kSortSize) return TopKVariant::kSort;
+  // Selection of so many ends with a sort, so that it is only worth while where it removes most.
+  if (p.k <= kSelectMost && layout.n > kSortSize * kMergeRuns / 2) return TopKVariant::kSelect;
   return layout.n <= kSortSize * kMergeRuns ? TopKVariant::kMerge : TopKVariant::kRadix;
 }
 
@@ -112,7 +113,7 @@ uint32_t columns_of_chunk(const Params& params, uint64_t elements, uint64_t byte
 }
 
 void plan_rank(const TopKProblem& p, Params params, Recorder& recorder) {
-  const uint32_t width = std::bit_ceil(params.n);
+  const uint32_t width = std::max(4u, std::bit_ceil(params.n));
   recorder.add(bindings(p, "rank", {}, true)
                    .define("WG", kWorkgroup)
                    .define("WIDTH", width)
