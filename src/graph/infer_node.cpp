@@ -16,7 +16,14 @@ const Content* NodeInfer::content(size_t i) {
   if (slot.has == InferState::Has::kUnknown) {
     const Value& from = graph_.values[id];
     std::optional<Content> decoded;
-    if (from.constant != nullptr) decoded = decode(*from.constant);
+    if (from.constant != nullptr) {
+      decoded = decode(*from.constant);
+    } else if (from.known && from.shape &&
+               std::ranges::all_of(*from.shape, &Dim::is_constant)) {  // an input whose elements the caller told
+      decoded.emplace();
+      for (const Dim& dim : *from.shape) decoded->shape.push_back(dim.value);
+      decoded->ints = *from.known;
+    }
     slot.has = decoded ? InferState::Has::kContent : InferState::Has::kNothing;
     if (decoded) slot.content = std::make_unique<Content>(*std::move(decoded));
   }

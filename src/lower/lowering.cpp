@@ -24,6 +24,19 @@ std::shared_ptr<const graph::Constant> make_ints(const std::vector<graph::Dim>& 
   return constant;
 }
 
+bool is_storable(DType type) {
+  switch (type) {
+    case DType::kBFloat16:
+    case DType::kDouble:
+    case DType::kInt4:
+    case DType::kUint4:
+    case DType::kString:
+      return false;
+    default:
+      return true;
+  }
+}
+
 std::string describe(const graph::Node& node) {
   return (node.domain.empty() ? node.op_type : node.domain + "." + node.op_type) + " \"" + node.name + "\"";
 }
@@ -116,6 +129,9 @@ Tensor Lowering::tensor_of(graph::ValueId id) {
         std::all_of(v.known->begin(), v.known->end(), [](const graph::Dim& d) { return d.is_constant(); });
     return constant ? place_constant(id, make_ints(*v.known, v)) : place_derived(id, *v.known);
   }
+  if (v.dtype && !is_storable(*v.dtype)) {
+    fail("lower", "element type {} (of \"{}\") is not supported on the GPU", name(*v.dtype), v.name);
+  }
   fail("lower", "\"{}\" is not available on the GPU", v.name);
 }
 
@@ -183,6 +199,7 @@ void Lowering::place_inputs() {
   for (const graph::ValueId id : graph_.inputs) {
     const std::string& input = value(id).name;
     if (listed(binding_.folded, input) || value(id).known) continue;
+    if (value(id).dtype && !is_storable(*value(id).dtype)) continue;  // refused by the nodes that read it
     if (listed(binding_.positions, input)) {
       std::vector<graph::Dim> elements;
       const std::vector<uint32_t> shape = sizes(id);

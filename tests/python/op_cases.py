@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+from op_cases_topk import topk_cases
 from op_cases_types import type_cases
 
 MS = "com.microsoft"
@@ -15,6 +16,7 @@ class Case:
     name: str
     model: object
     feeds: dict = field(default_factory=dict)
+    exact: bool = False  # results that are only moved, not computed
 
 
 def onnx_type(array):
@@ -344,3 +346,4 @@ def all_cases():
     for make in (casts, integers, topk):
         yield from make()
     yield from type_cases(case)
+    yield from topk_cases(lambda *parts: Case(*parts, exact=True))

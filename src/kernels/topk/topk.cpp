@@ -63,12 +63,13 @@ void check_variant(const TopKProblem& p, uint32_t n) {
 TopKVariant choose(const TopKProblem& p, const Layout& layout) {
   check_variant(p, layout.n);
   if (p.variant != TopKVariant::kAuto) return p.variant;
-  if (layout.n <= kRankLength) return TopKVariant::kRank;
+  if (layout.n <= kRankLength / 2) return TopKVariant::kRank;
   if (p.k <= kWorkgroup) return TopKVariant::kSelect;
   if (layout.n <= kSortSize) return TopKVariant::kSort;
+  const bool merges_fast = layout.n <= kSortSize * kMergeRuns / 2;
   // Selection of so many ends with a sort, so that it is only worth while where it removes most.
-  if (p.k <= kSelectMost && layout.n > kSortSize * kMergeRuns / 2) return TopKVariant::kSelect;
-  return layout.n <= kSortSize * kMergeRuns ? TopKVariant::kMerge : TopKVariant::kRadix;
+  if (p.k <= kSelectMost && !merges_fast) return TopKVariant::kSelect;
+  return merges_fast ? TopKVariant::kMerge : TopKVariant::kRadix;
 }
 
 void plan_bytes(const TopKProblem& p, const Layout& layout, Recorder& recorder) {
@@ -126,6 +127,7 @@ void add_last_sort(const TopKProblem& p, Params params, const Tensor& source, Re
   recorder.add(bindings(p, "block", source, true)
                    .define("SIZE", size)
                    .define("WG", std::min(kWorkgroup, size / 2))
+                   .define("PER", std::max(1u, size / 2 / kWorkgroup))
                    .finish(params, fold_groups(params.columns, recorder.caps())));
 }
 

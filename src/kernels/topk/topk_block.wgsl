@@ -7,35 +7,60 @@
 @group(0) @binding(AT_RUN_KEYS) var<storage, read_write> run_keys: array<u32>;
 @group(0) @binding(AT_RUN_ORIGINS) var<storage, read_write> run_origins: array<u32>;
 #endif
-const PER: u32 = SIZE / 2u / WG;  // exchanges of an invocation in each step
 var<workgroup> keys: array<u32, SIZE>;
 var<workgroup> origins: array<u32, SIZE>;
 
-// All loads of a step come before its stores, so that they wait for memory once.
+// PER exchanges of an invocation at a time, in a vector: their loads wait for memory together.
+#if PER == 4
+alias Lanes = vec4<u32>;
+fn lanes_of(lane: u32) -> Lanes { return Lanes(lane) + Lanes(0u, WG, 2u * WG, 3u * WG); }
+fn keys_at(i: Lanes) -> Lanes { return Lanes(keys[i.x], keys[i.y], keys[i.z], keys[i.w]); }
+fn origins_at(i: Lanes) -> Lanes { return Lanes(origins[i.x], origins[i.y], origins[i.z], origins[i.w]); }
+fn store(i: Lanes, key: Lanes, origin: Lanes) {
+  keys[i.x] = key.x;
+  keys[i.y] = key.y;
+  keys[i.z] = key.z;
+  keys[i.w] = key.w;
+  origins[i.x] = origin.x;
+  origins[i.y] = origin.y;
+  origins[i.z] = origin.z;
+  origins[i.w] = origin.w;
+}
+#elif PER == 2
+alias Lanes = vec2<u32>;
+fn lanes_of(lane: u32) -> Lanes { return Lanes(lane, lane + WG); }
+fn keys_at(i: Lanes) -> Lanes { return Lanes(keys[i.x], keys[i.y]); }
+fn origins_at(i: Lanes) -> Lanes { return Lanes(origins[i.x], origins[i.y]); }
+fn store(i: Lanes, key: Lanes, origin: Lanes) {
+  keys[i.x] = key.x;
+  keys[i.y] = key.y;
+  origins[i.x] = origin.x;
+  origins[i.y] = origin.y;
+}
+#else
+alias Lanes = u32;
+fn lanes_of(lane: u32) -> Lanes { return lane; }
+fn keys_at(i: Lanes) -> Lanes { return keys[i]; }
+fn origins_at(i: Lanes) -> Lanes { return origins[i]; }
+fn store(i: Lanes, key: Lanes, origin: Lanes) {
+  keys[i] = key;
+  origins[i] = origin;
+}
+#endif
+
 fn exchange(lane: u32, width: u32, distance: u32) {
-  var key_a = array<u32, PER>();
-  var key_b = array<u32, PER>();
-  var origin_a = array<u32, PER>();
-  var origin_b = array<u32, PER>();
-  for (var j = 0u; j < PER; j++) {
-    let at = lane + j * WG;
-    let i = (at & ~(distance - 1u)) * 2u + (at & (distance - 1u));
-    key_a[j] = keys[i];
-    key_b[j] = keys[i + distance];
-    origin_a[j] = origins[i];
-    origin_b[j] = origins[i + distance];
-  }
-  for (var j = 0u; j < PER; j++) {
-    let at = lane + j * WG;
-    let i = (at & ~(distance - 1u)) * 2u + (at & (distance - 1u));
-    let reversed = (key_b[j] < key_a[j]) | ((key_b[j] == key_a[j]) & (origin_b[j] < origin_a[j]));
-    if (reversed == ((i & width) == 0u)) {
-      keys[i] = key_b[j];
-      keys[i + distance] = key_a[j];
-      origins[i] = origin_b[j];
-      origins[i + distance] = origin_a[j];
-    }
-  }
+  let at = lanes_of(lane);
+  let low = at & Lanes(distance - 1u);
+  let i = (at - low) * 2u + low;
+  let other = i + Lanes(distance);
+  let key_a = keys_at(i);
+  let key_b = keys_at(other);
+  let origin_a = origins_at(i);
+  let origin_b = origins_at(other);
+  let reversed = (key_b < key_a) | ((key_b == key_a) & (origin_b < origin_a));
+  let swaps = reversed == ((i & Lanes(width)) == Lanes(0u));
+  store(i, select(key_a, key_b, swaps), select(origin_a, origin_b, swaps));
+  store(other, select(key_b, key_a, swaps), select(origin_b, origin_a, swaps));
 }
 
 fn sort_block(lane: u32) {

@@ -271,9 +271,9 @@ TEST(TopK, Choice) {
   EXPECT_EQ(kernels_of(4000, 1000), "block merge ");
   EXPECT_EQ(kernels_of(201088, 300), "select select block ");
   EXPECT_EQ(kernels_of(32768, 32768), "block merge ");
-  EXPECT_EQ(kernels_of(131072, 1025), "block merge ");
+  EXPECT_EQ(kernels_of(65536, 1025), "block merge ");
   const std::string pass = "radix_count radix_scan radix_scatter ";
-  EXPECT_EQ(kernels_of(131073, 1025), pass + pass + pass + pass);
+  EXPECT_EQ(kernels_of(65537, 1025), pass + pass + pass + pass);
 }
 
 void expect_refused(const TopKProblem& p, const std::string& part) {
