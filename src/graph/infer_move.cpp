@@ -55,16 +55,26 @@ void infer_cumsum(NodeInfer& n) {
   infer_same(n);
 }
 
+// Until opset 9 k is an attribute; from 11 on there is a choice of the smallest.
 void infer_topk(NodeInfer& n) {
   const Shape& from = n.shape(0);
+  if (from.empty()) n.refuse("the input must not be a scalar");
   const size_t axis = n.axis(n.node().i("axis", -1), from.size());
   Dim k{0, 0};
   if (n.opset() < 10) {
     k.value = n.attribute("k", 0, kMaxElements);
   } else {
+    if (!n.has(1)) n.refuse("k is missing");
+    n.expect_dtype(1, "k", {DType::kInt64});
+    n.expect_shape(1, "k", {{1, 0}});
+    if (n.has_problem()) return;
     const Content* given = n.content(1);
     if (given == nullptr || given->ints.size() != 1) n.refuse("k must be known at compile time");
     k = given->ints[0];
+  }
+  if (n.opset() >= 11) {
+    n.attribute("largest", 0, 1, 1);
+    n.attribute("sorted", 0, 1, 1);
   }
   const Dim& size = from[axis];
   const bool is_too_large = k.symbol == size.symbol && k.value > size.value;

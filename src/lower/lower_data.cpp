@@ -304,7 +304,7 @@ void lower_topk(Lowering& l, const Node& node) {
   kernels::TopKProblem problem;
   problem.x = l.input(node, 0);
   problem.axis = resolve_axis(node.i("axis", -1), problem.x.rank());
-  problem.k = static_cast<uint32_t>(node.has(1) ? l.constant_ints(node, 1).at(0) : node.i("k", 0));
+  problem.k = static_cast<uint32_t>(node.opset < 10 ? node.i("k", 0) : l.constant_ints(node, 1).at(0));
   problem.largest = node.i("largest", 1) != 0;
   problem.sorted = node.i("sorted", 1) != 0;
   problem.values = l.output(node, 0);

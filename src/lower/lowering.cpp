@@ -27,6 +27,19 @@ std::shared_ptr<const graph::Constant> make_ints(const std::vector<graph::Dim>& 
   return constant;
 }
 
+bool is_storable(DType type) {
+  switch (type) {
+    case DType::kBFloat16:
+    case DType::kDouble:
+    case DType::kInt4:
+    case DType::kUint4:
+    case DType::kString:
+      return false;
+    default:
+      return true;
+  }
+}
+
 std::string describe(const graph::Node& node) {
   return (node.domain.empty() ? node.op_type : node.domain + "." + node.op_type) + " \"" + node.name + "\"";
 }
@@ -118,6 +131,9 @@ Tensor Lowering::tensor_of(graph::ValueId id) {
     const bool constant =
         std::all_of(v.known->begin(), v.known->end(), [](const graph::Dim& d) { return d.is_constant(); });
     return constant ? place_constant(id, make_ints(*v.known, v)) : place_derived(id, *v.known);
+  }
+  if (v.dtype && !is_storable(*v.dtype)) {
+    fail("lower", "element type {} (of \"{}\") is not supported on the GPU", name(*v.dtype), v.name);
   }
   fail("lower", "\"{}\" is not available on the GPU", v.name);
 }
@@ -223,6 +239,7 @@ void Lowering::place_input(graph::ValueId id, bool is_state) {
     return std::find(names.begin(), names.end(), input) != names.end();
   };
   if (listed(binding_.folded) || value(id).known) return;
+  if (value(id).dtype && !is_storable(*value(id).dtype)) return;  // refused by the nodes that read it
   if (!listed(binding_.positions)) {
     result_.inputs[input] = place(id, is_state ? SlotKind::kCache : SlotKind::kInput);
     return;

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from op_cases_more import more_cases
+from op_cases_topk import topk_cases
 from op_cases_types import type_cases
 
 MS = "com.microsoft"
@@ -18,6 +19,7 @@ class Case:
     feeds: dict = field(default_factory=dict)
     expected: dict = None  # results by output, where ONNX Runtime's CPU provider has no kernel
     undefined: dict = field(default_factory=dict)  # by output: True where the operator leaves an element open
+    exact: bool = False  # results that are only moved, not computed
 
 
 def onnx_type(array):
@@ -354,3 +356,4 @@ def all_cases():
     from op_cases_moe import cases as moe_cases  # it builds on this file
 
     yield from moe_cases()
+    yield from topk_cases(lambda *parts: Case(*parts, exact=True))

@@ -63,11 +63,13 @@ void check_variant(const TopKProblem& p, uint32_t n) {
 TopKVariant choose(const TopKProblem& p, const Layout& layout) {
   check_variant(p, layout.n);
   if (p.variant != TopKVariant::kAuto) return p.variant;
-  if (layout.n <= kRankLength) return TopKVariant::kRank;
-  // A block is sorted faster than the k-th of it is found until it is large.
-  if (layout.n <= kSortSize / 2 || (layout.n <= kSortSize && p.k > kWorkgroup)) return TopKVariant::kSort;
-  if (p.k <= kSelectMost) return TopKVariant::kSelect;
-  return layout.n <= kSortSize * kMergeRuns ? TopKVariant::kMerge : TopKVariant::kRadix;
+  if (layout.n <= kRankLength / 2) return TopKVariant::kRank;
+  if (p.k <= kWorkgroup) return TopKVariant::kSelect;
+  if (layout.n <= kSortSize) return TopKVariant::kSort;
+  const bool merges_fast = layout.n <= kSortSize * kMergeRuns / 2;
+  // Selection of so many ends with a sort, so that it is only worth while where it removes most.
+  if (p.k <= kSelectMost && !merges_fast) return TopKVariant::kSelect;
+  return merges_fast ? TopKVariant::kMerge : TopKVariant::kRadix;
 }
 
 void plan_bytes(const TopKProblem& p, const Layout& layout, Recorder& recorder) {
@@ -112,7 +114,7 @@ uint32_t columns_of_chunk(const Params& params, uint64_t elements, uint64_t byte
 }
 
 void plan_rank(const TopKProblem& p, Params params, Recorder& recorder) {
-  const uint32_t width = std::bit_ceil(params.n);
+  const uint32_t width = std::max(4u, std::bit_ceil(params.n));
   recorder.add(bindings(p, "rank", {}, true)
                    .define("WG", kWorkgroup)
                    .define("WIDTH", width)
@@ -125,6 +127,7 @@ void add_last_sort(const TopKProblem& p, Params params, const Tensor& source, Re
   recorder.add(bindings(p, "block", source, true)
                    .define("SIZE", size)
                    .define("WG", std::min(kWorkgroup, size / 2))
+                   .define("PER", std::max(1u, size / 2 / kWorkgroup))
                    .finish(params, fold_groups(params.columns, recorder.caps())));
 }
 

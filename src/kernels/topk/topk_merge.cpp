@@ -30,6 +30,7 @@ void plan_merge(const TopKProblem& p, Params whole, Recorder& recorder) {
                      .write("RUN_ORIGINS", origins)
                      .define("SIZE", run)
                      .define("WG", kWorkgroup)
+                     .define("PER", run / 2 / kWorkgroup)
                      .finish(params, fold_groups(uint64_t{params.columns} * params.blocks, recorder.caps())));
     recorder.add(bindings(p, "merge", {}, true)
                      .read("RUN_KEYS", keys)

@@ -6,16 +6,19 @@
 @group(0) @binding(AT_RUN_KEYS) var<storage, read> run_keys: array<u32>;
 @group(0) @binding(AT_RUN_ORIGINS) var<storage, read> run_origins: array<u32>;
 
-// How many of `length` ascending keys from `first` on are below `key`, or with `equals` not above it.
-fn count_before(first: u32, length: u32, key: u32, equals: bool) -> u32 {
-  var count = 0u;
+// How many keys of each of four runs, at `first` and `length` long, are below `key`, or with `equals` not above it. The
+// four searches wait for memory together.
+fn count_before(first: vec4<u32>, length: vec4<u32>, key: u32, equals: vec4<bool>) -> u32 {
+  let last = max(length, vec4<u32>(1u)) - vec4<u32>(1u);
+  var counts = vec4<u32>();
   for (var jump = RUN; jump > 0u; jump /= 2u) {
-    if (count + jump <= length) {
-      let other = run_keys[first + count + jump - 1u];
-      if (other < key || (equals && other == key)) { count += jump; }
-    }
+    let at = first + min(counts + vec4<u32>(jump - 1u), last);
+    let others = vec4<u32>(run_keys[at.x], run_keys[at.y], run_keys[at.z], run_keys[at.w]);
+    let below = (others < vec4<u32>(key)) | ((others == vec4<u32>(key)) & equals);
+    let inside = counts + vec4<u32>(jump) <= length;
+    counts += select(vec4<u32>(0u), vec4<u32>(jump), below & inside);
   }
-  return count;
+  return counts.x + counts.y + counts.z + counts.w;
 }
 
 @compute @workgroup_size(WG)
@@ -31,10 +34,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   let own = i / kept;
   let key = run_keys[flat];
   var rank = i % kept;
-  for (var run = 0u; run < params.blocks && rank < params.k; run++) {
-    if (run == own) { continue; }
-    let length = min(kept, params.out_n - run * kept);
-    rank += count_before(column * params.out_n + run * kept, length, key, run < own);
+  for (var run = 0u; run < params.blocks && rank < params.k; run += 4u) {
+    let runs = vec4<u32>(run) + vec4<u32>(0u, 1u, 2u, 3u);
+    let begin = min(runs * kept, vec4<u32>(params.out_n));
+    let length = min(vec4<u32>(kept), vec4<u32>(params.out_n) - begin);
+    let searched = select(length, vec4<u32>(0u), runs == vec4<u32>(own));
+    let first = min(begin, vec4<u32>(params.out_n - 1u));
+    rank += count_before(vec4<u32>(column * params.out_n) + first, searched, key, runs < vec4<u32>(own));
   }
   if (rank < params.k) { store_result(column, rank, run_origins[flat]); }
 }

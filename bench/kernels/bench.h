@@ -1,0 +1,36 @@
+// What the benches of kernels share. A bench names its cases; the harness builds each on the shared test device, times
+// it and prints one line of JSON: kernel, shape, dispatches, median microseconds of a run, bytes and GB/s, device.
+//
+// A run is the whole plan. `copies` runs over the same tensors follow one another in one submission, because the time
+// between two timestamps holds some microseconds that are nobody's; the printed time is of one. Each run writes what
+// the one before wrote, so that they cannot overlap.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "kernels/common/runner.h"
+
+namespace sluice::bench {
+
+struct Case {
+  std::string kernel, shape;
+  uint64_t bytes = 0;  // read and written at least, by one part
+  // Records the plan once.
+  std::function<void(kernels::Runner&)> record;
+  uint32_t parts = 1;  // equal ones that the plan consists of, as layers with weights of their own; times are of one
+};
+
+struct Options {
+  uint32_t warmup = 20, repeats = 100, copies = 16;
+  std::string filter;  // part of "kernel shape"
+
+  // Reads "--repeats N", "--warmup N", "--copies N" and a filter. Throws Error for anything else.
+  static Options parse(int argc, char** argv);
+};
+
+// Times one case and prints its line, if the filter lets it.
+void run(const Case& one, const Options& options);
+
+}  // namespace sluice::bench
