@@ -14,8 +14,6 @@
 #include "kernels/data/gather_elements.h"
 #include "kernels/data/gather_nd.h"
 #include "kernels/data/pad.h"
-#include "kernels/data/scatter_elements.h"
-#include "kernels/data/scatter_nd.h"
 #include "kernels/data/slice.h"
 #include "kernels/data/tile.h"
 #include "kernels/data/transpose.h"
@@ -228,36 +226,6 @@ void lower_gather_block_quantized(Lowering& l, const Node& node) {
                                         .bits = static_cast<uint32_t>(node.i("bits", 4)),
                                         .block_size = static_cast<uint32_t>(node.i("block_size", 128))},
                                        l.recorder());
-}
-
-void lower_scatter_elements(Lowering& l, const Node& node) {
-  using kernels::ScatterReduction;
-  static constexpr std::pair<const char*, ScatterReduction> kReductions[] = {{"none", ScatterReduction::kNone},
-                                                                             {"add", ScatterReduction::kAdd},
-                                                                             {"mul", ScatterReduction::kMul},
-                                                                             {"min", ScatterReduction::kMin},
-                                                                             {"max", ScatterReduction::kMax}};
-  const std::string reduction = node.s("reduction", "none");
-  const auto* found =
-      std::find_if(std::begin(kReductions), std::end(kReductions), [&](const auto& r) { return reduction == r.first; });
-  if (found == std::end(kReductions)) fail("lower", "reduction \"{}\" is not known", reduction);
-  const Tensor data = l.input(node, 0);
-  if (found->second != ScatterReduction::kNone) l.refuse_rare_integers(node.input(0));
-  kernels::plan_scatter_elements({.data = data,
-                                  .indices = l.input(node, 1),
-                                  .updates = l.input(node, 2),
-                                  .y = l.output(node, 0),
-                                  .axis = resolve_axis(node.i("axis", 0), data.rank()),
-                                  .reduction = found->second},
-                                 l.recorder());
-}
-
-void lower_scatter_nd(Lowering& l, const Node& node) {
-  if (const std::string reduction = node.s("reduction", "none"); reduction != "none")
-    fail("lower", "reduction \"{}\" is not supported, only none", reduction);
-  kernels::plan_scatter_nd(
-      {.data = l.input(node, 0), .indices = l.input(node, 1), .updates = l.input(node, 2), .y = l.output(node, 0)},
-      l.recorder());
 }
 
 kernels::ReduceProblem reduce_problem(Lowering& l, const Node& node, kernels::ReduceOp op) {

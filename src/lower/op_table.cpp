@@ -58,6 +58,7 @@ constexpr OpRow kOps[] = {
     {"", "Concat", whole<lower_concat>, kAll},
     {"", "Constant", lower_known, kAll, {7}, -1},
     {"", "ConstantOfShape", whole<lower_constant_of_shape>, kAll, {9}, -1},
+    {"", "Conv", lower_conv, kFloats},
     {"", "Cos", unary<Op::kCos>, kFloats},
     {"", "Cosh", unary<Op::kCosh>, kFloats, {9}},
     {"", "CumSum", lower_cumsum, kFloats | kInts, {11}},

@@ -89,6 +89,13 @@ void lower_eye_like(Lowering& l, const Node& node);
 void lower_depth_to_space(Lowering& l, const Node& node);
 void lower_space_to_depth(Lowering& l, const Node& node);
 
+// lower_conv.cpp
+void lower_conv(Lowering& l, const Node& node);
+
+// lower_scatter.cpp
+void lower_scatter_elements(Lowering& l, const Node& node);
+void lower_scatter_nd(Lowering& l, const Node& node);
+
 // lower_linear.cpp
 void lower_dequantize_linear(Lowering& l, const Node& node);
 void lower_quantize_linear(Lowering& l, const Node& node);
@@ -112,8 +119,6 @@ void lower_gather(Lowering& l, const Node& node);
 void lower_gather_elements(Lowering& l, const Node& node);
 void lower_gather_nd(Lowering& l, const Node& node);
 void lower_gather_block_quantized(Lowering& l, const Node& node);
-void lower_scatter_elements(Lowering& l, const Node& node);
-void lower_scatter_nd(Lowering& l, const Node& node);
 void lower_reduce(Lowering& l, const Node& node, kernels::ReduceOp op);
 template <kernels::ReduceOp kOp>
 void reduce(Lowering& l, const Node& node) {

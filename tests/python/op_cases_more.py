@@ -277,8 +277,46 @@ def dynamic_quantisation(case):
     yield case("MatMulInteger-plain", "MatMulInteger", [values(rng, np.uint8, 3, 9), values(rng, np.uint8, 9, 4)], out(np.int32))
 
 
+def indexing(case, normal, rng, dtype):
+    data = normal(rng, dtype, 4, 5, 6)
+    for width in (1, 2, 3):
+        at = rng.integers(-4, 4, (2, 7, width))
+        updates = normal(rng, dtype, 2, 7, *data.shape[width:])
+        for reduction in ("add", "mul", "min", "max"):
+            yield case(f"ScatterND-{reduction}-{width}", "ScatterND", [data, at, updates], reduction=reduction)
+        tuples = np.stack(np.unravel_index(rng.permutation(np.prod(data.shape[:width]))[:3], data.shape[:width]), -1)
+        yield case(f"ScatterND-none-{width}", "ScatterND", [data, tuples, updates[0, :3]])
+        yield case(f"GatherND-{width}", "GatherND", [data, at])
+    yield case("GatherND-batch", "GatherND", [data, rng.integers(-5, 5, (4, 3, 1))], batch_dims=1)
+    yield case("GatherND-batch2", "GatherND", [data, rng.integers(-6, 6, (4, 5, 1))], batch_dims=2)
+    index = rng.integers(-5, 5, (4, 9, 6))
+    for reduction in ("add", "mul", "min", "max"):
+        yield case(f"ScatterElements-{reduction}", "ScatterElements", [data, index, normal(rng, dtype, 4, 9, 6)], axis=1, reduction=reduction)
+    for exclusive in (0, 1):
+        for reverse in (0, 1):
+            yield case(f"CumSum-{exclusive}{reverse}", "CumSum", [data, np.array(1)], constants=(1,), exclusive=exclusive, reverse=reverse)
+    yield case("CumSum-last", "CumSum", [normal(rng, dtype, 3, 300), np.array(-1)], constants=(1,))
+    for axis in (0, -1):
+        for last in (0, 1):
+            yield case(f"ArgMin-{axis}-{last}", "ArgMin", [np.round(data), ], out(np.int64), axis=axis, select_last_index=last)
+    yield case("Trilu-upper", "Trilu", [data, np.array(1)], constants=(1,))
+    yield case("Trilu-lower", "Trilu", [data, np.array(-2)], constants=(1,), upper=0)
+    yield case("Tile", "Tile", [data, np.array([1, 2, 3])], constants=(1,))
+    yield case("Pad", "Pad", [data, np.array([1, 0, 2, 0, 1, -1]), np.asarray(1.5, dtype)], constants=(1, 2))
+    yield case("Pad-axes", "Pad", [data, np.array([1, 2]), None, np.array([-2])], constants=(1, 3))
+    yield case("Flatten", "Flatten", [data], axis=2)
+    yield case("Gemm", "Gemm", [normal(rng, dtype, 7, 5), normal(rng, dtype, 7, 9), normal(rng, dtype, 9)], transA=1, alpha=0.5, beta=2.0)
+    for length, kernel in ((5, 1), (7, 3), (33, 4)):
+        inputs = [normal(rng, dtype, 2, 6, length), normal(rng, dtype, 6, 1, kernel), normal(rng, dtype, 6)]
+        yield case(f"Conv-{length}-{kernel}", "Conv", inputs, constants=(1, 2), group=6)
+        yield case(f"Conv-{length}-{kernel}-plain", "Conv", inputs[:2], group=6, kernel_shape=[kernel], pads=[0, 0])
+    for a, b in (((5,), (5, 3)), ((2, 5), (5,)), ((5,), (5,)), ((2, 1, 3, 5), (4, 5, 2))):
+        label = "-".join("x".join(map(str, s)) for s in (a, b))
+        yield case(f"MatMul-{label}", "MatMul", [normal(rng, dtype, *a), normal(rng, dtype, *b)])
+
+
 def more_cases(case, both_types, normal):
     for make in (integer_arithmetic, byte_moves, bits, edges_of_arithmetic, nibbles, dynamic_quantisation):
         yield from make(case)
-    for make in (activations, statistics, linear_quantisation):
+    for make in (activations, statistics, linear_quantisation, indexing):
         yield from both_types(lambda rng, dtype, make=make: make(case, normal, rng, dtype))
