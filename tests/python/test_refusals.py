@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto
 from op_cases import MS, case
 from op_cases_more import at_opset
-from sluice import BUILD
+from command import BUILD
 
 F = np.zeros((2, 3), np.float32)
 ROW = np.zeros(3, np.float32)

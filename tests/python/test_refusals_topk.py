@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from op_cases_topk import topk_refusals, type_refusals
-from sluice import BUILD
+from command import BUILD
 
 REFUSALS = {name: (model, feeds, words, "test/") for name, model, feeds, words in topk_refusals()}
 REFUSALS |= {name: (model, feeds, words, "test/" if names_node else "") for name, model, feeds, words, names_node in type_refusals()}

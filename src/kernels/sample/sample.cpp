@@ -9,7 +9,6 @@
 // the greatest's, so a logit 21.5 below it weighs nothing) and their sums 64-bit.
 #include "kernels/sample/sample.h"
 
-#include "kernels/common/bindings.h"
 #include "kernels/common/strides.h"
 #include "kernels/sample/state.h"
 
@@ -24,10 +23,6 @@ constexpr uint32_t kMaxVocabulary = 1u << 22;
 
 struct alignas(16) Params {
   uint32_t vocabulary, blocks, start, ring;
-};
-
-struct alignas(16) NoteParams {
-  uint32_t count, vocabulary, pad0, pad1;
 };
 
 struct Scratch {
@@ -105,22 +100,6 @@ void plan_sample(const SampleProblem& problem, Recorder& recorder) {
               out(problem.next_ids), out(problem.ring)},
              params),
       {1, 1, 1});
-}
-
-void plan_note_prompt(const NotePromptProblem& problem, Recorder& recorder) {
-  if (problem.ids.storage != Storage::kI32) fail("note_prompt", "ids must be integers");
-  if (problem.history.storage != Storage::kU32) fail("note_prompt", "history must be unsigned words");
-  if (problem.state) check_words(problem.state, Storage::kU32, kDecodeStateWords, "state");
-  const uint64_t count = problem.ids.elements();
-  if (count > 0xffffffffu) fail("note_prompt", "{} ids are beyond 2^32 - 1", count);
-  if (count == 0) return;
-  const NoteParams params{static_cast<uint32_t>(count), static_cast<uint32_t>(problem.history.elements()), 0, 0};
-  recorder.add(Bindings("note_prompt", "kernels/sample/note_prompt.wgsl")
-                   .read("IDS", problem.ids)
-                   .write("HISTORY", problem.history)
-                   .read("STATE", problem.state)
-                   .define("WG", kWorkgroup)
-                   .finish(params, fold_groups(ceil_div64(count, kWorkgroup), recorder.caps())));
 }
 
 }  // namespace sluice::kernels

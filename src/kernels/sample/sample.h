@@ -53,12 +53,4 @@ struct SampleProblem {
 };
 void plan_sample(const SampleProblem& problem, Recorder& recorder);
 
-// Marks prompt ids kI32 (any shape; ids outside of history are ignored) in history. With `state`, only while it is
-// active.
-struct NotePromptProblem {
-  Tensor ids, history;
-  Tensor state;  // optional
-};
-void plan_note_prompt(const NotePromptProblem& problem, Recorder& recorder);
-
 }  // namespace sluice::kernels

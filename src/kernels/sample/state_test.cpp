@@ -1,4 +1,4 @@
-// The kernels around a step, and the noting of prompts.
+// The kernels around a step.
 #include "kernels/sample/state.h"
 
 #include <gtest/gtest.h>
@@ -13,22 +13,6 @@ namespace sluice::kernels {
 namespace {
 
 using test::upload_words;
-
-TEST(NotePrompt, PromptIsNotedOnce) {
-  Runner runner(test_device());
-  std::vector<uint32_t> history = {0, 3, 0, 0, 1};
-  const Tensor noted = upload_words(runner, history.data(), 5), idle = upload_words(runner, history.data(), 5);
-  const Tensor ids = runner.upload({6}, {1, 1, 3, 5, -1, 3});
-  const DecodeState stopped{0, 0, 0, 0}, running;
-  plan_note_prompt({ids, noted, {}}, runner.recorder());
-  plan_note_prompt({ids, idle, upload_words(runner, &stopped, kDecodeStateWords)}, runner.recorder());
-  plan_note_prompt({runner.upload({1}, {0}), noted, upload_words(runner, &running, kDecodeStateWords)},
-                   runner.recorder());
-  runner.run();
-  const auto bit = static_cast<int32_t>(0x80000000u);
-  EXPECT_EQ(runner.read_ints(noted), (std::vector<int32_t>{bit, bit | 3, 0, bit, 1}));
-  EXPECT_EQ(runner.read_ints(idle), (std::vector<int32_t>{0, 3, 0, 0, 1}));
-}
 
 TEST(State, BeginWritesWhatFollowsFromTheLength) {
   const DecodeState state{100, 5, 1, 0};
