@@ -5,7 +5,7 @@ import pytest
 from command import BUILD, PROGRAM
 
 # The package of the build under test, here and in processes that tests start.
-PACKAGES = str(BUILD / "python")
+PACKAGES = str((BUILD / "python").resolve())
 sys.path.insert(0, PACKAGES)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [PACKAGES, os.environ.get("PYTHONPATH")]))
 

@@ -11,5 +11,7 @@ from ._devices import Device, devices, inspect
 from ._generator import Generation, Generator, Sampling, Token
 from ._session import Session, TensorInfo
 
-__all__ = ["Device", "DeviceInfo", "Error", "Generation", "Generator", "Sampling", "Session", "TensorInfo", "Token", "__version__", "devices", "inspect",
-           "operators"]
+__all__ = [
+    "Device", "DeviceInfo", "Error", "Generation", "Generator", "Sampling", "Session", "TensorInfo", "Token", "__version__", "devices",
+    "inspect", "operators",
+]

@@ -21,7 +21,7 @@ class TensorInfo(NamedTuple):
     dtype: np.dtype | None
 
 
-_DTYPES = {"float": np.dtype(np.float32), "double": np.dtype(np.float64), **{
+_DTYPES: dict[str, np.dtype[Any]] = {"float": np.dtype(np.float32), "double": np.dtype(np.float64), **{
     name: np.dtype(name) for name in ("float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool")}}
 
 
