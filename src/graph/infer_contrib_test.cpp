@@ -217,7 +217,7 @@ TEST(InferContribTest, MultiHeadAttention) {
          {{"num_heads", i(4)}},
          "float[1, 5, 32]; float[1, 4, past+5, 16]; float[1, 4, past+5, 8]"},
         {
-            {"only separate query, key and value", {{1, "_"}}, {}},
+            {"a query of rank 3 needs a key", {{1, "_"}}, {}},
             {"past_value must be [1, 4, past, 8]", {{7, "float[1, 4, past, 16]"}}, {}},
             {"key must be [1, 5, 64]", {{1, "float[1, 5, 60]"}}, {}},
             {"the query's last dimension must be a multiple of 5", {}, {{"num_heads", i(5)}}},

@@ -84,5 +84,9 @@ void lower_rotary_embedding(Lowering& l, const Node& node);
 
 // lower_state.cpp
 void lower_causal_conv(Lowering& l, const Node& node);
+void lower_conv(Lowering& l, const Node& node);
+void lower_linear_attention(Lowering& l, const Node& node);
+void lower_linear_gate(Lowering& l, const Node& node);
+void lower_gated_rms_norm(Lowering& l, const Node& node);
 
 }  // namespace sluice::lower
