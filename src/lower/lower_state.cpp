@@ -39,7 +39,8 @@ void lower_linear_attention(Lowering& l, const Node& node) {
                                                                   {"delta", LinearRule::kDelta},
                                                                   {"gated_delta", LinearRule::kGatedDelta}};
   const std::string name = node.s("update_rule", "gated_delta");
-  const auto* const rule = std::find_if(std::begin(kRules), std::end(kRules), [&](const auto& r) { return name == r.first; });
+  const auto* const rule =
+      std::find_if(std::begin(kRules), std::end(kRules), [&](const auto& r) { return name == r.first; });
   if (rule == std::end(kRules)) fail("lower", "update_rule \"{}\" is not supported", name);
   refuse_attribute(node, "state_window", 0);
   kernels::plan_linear_attention({.query = l.input(node, 0),
@@ -72,14 +73,14 @@ void lower_gated_rms_norm(Lowering& l, const Node& node) {
   const std::string activation = node.s("activation", "silu");
   if (activation != "silu" && activation != "swish" && activation != "sigmoid")
     fail("lower", "activation \"{}\" is not supported", activation);
-  kernels::plan_gated_rms_norm({.x = l.input(node, 0),
-                                .scale = l.input(node, 1),
-                                .gate = l.input(node, 2),
-                                .y = l.output(node, 0),
-                                .activation = activation == "sigmoid" ? kernels::GateActivation::kSigmoid
-                                                                      : kernels::GateActivation::kSilu,
-                                .epsilon = node.f("epsilon", 1e-5f)},
-                               l.recorder());
+  kernels::plan_gated_rms_norm(
+      {.x = l.input(node, 0),
+       .scale = l.input(node, 1),
+       .gate = l.input(node, 2),
+       .y = l.output(node, 0),
+       .activation = activation == "sigmoid" ? kernels::GateActivation::kSigmoid : kernels::GateActivation::kSilu,
+       .epsilon = node.f("epsilon", 1e-5f)},
+      l.recorder());
 }
 
 namespace {

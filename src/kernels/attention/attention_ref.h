@@ -16,9 +16,9 @@ struct AttentionReference {
   int64_t past = 0;
   uint32_t window = 0;
   double scale = 1, softcap = 0, padding_score = 0, hidden = 0;
-  std::vector<float> mask;               // optional (B, N, S, T): added; NaN hides
-  std::vector<int32_t> padding;          // optional (B, S, T): 0 adds padding_score
-  std::vector<float> sink;               // optional (N)
+  std::vector<float> mask;       // optional (B, N, S, T): added; NaN hides
+  std::vector<int32_t> padding;  // optional (B, S, T): 0 adds padding_score
+  std::vector<float> sink;       // optional (N)
 
   std::vector<float> output;  // (B, N, S, Dv): what run() computes
   std::vector<float> qk[4];   // by QkOutput, (B, N, S, T)

@@ -73,7 +73,8 @@ std::vector<float> cache(Random& random, const AttentionSizes& s, uint32_t capac
 Tensor make_mask(const Case& c, Random& random, Runner& runner, AttentionReference& r) {
   const AttentionSizes& s = c.sizes;
   const uint32_t columns = c.mask == Mask::kShort ? (s.keys + 1) / 2 : s.keys;
-  const std::vector<uint32_t> shape{c.repeat[0] ? 1 : s.batch, c.repeat[1] ? 1 : s.heads, c.repeat[2] ? 1 : s.seq, columns};
+  const std::vector<uint32_t> shape{c.repeat[0] ? 1 : s.batch, c.repeat[1] ? 1 : s.heads, c.repeat[2] ? 1 : s.seq,
+                                    columns};
   std::vector<float> values = random.floats(size_t{shape[0]} * shape[1] * shape[2] * columns);
   std::vector<int32_t> bits;
   for (const float v : values) bits.push_back(v > -0.3f ? 1 : 0);
@@ -138,12 +139,12 @@ void check(const Case& c, uint32_t seed) {
   AttentionProblem p;
   p.sizes = s;
   const auto view = [&](uint32_t size, const std::vector<float>* values) {
-    const auto shape = c.head_major ? std::vector{s.batch, s.heads, s.seq, size}
-                                    : std::vector{s.batch, s.seq, s.heads * size};
-    Tensor t = values == nullptr ? runner.allocate(c.storage, shape)
-                                 : runner.upload(c.storage, shape, c.head_major ? *values
-                                                                                : exchange(*values, s.batch, s.heads,
-                                                                                           s.seq, size));
+    const auto shape =
+        c.head_major ? std::vector{s.batch, s.heads, s.seq, size} : std::vector{s.batch, s.seq, s.heads * size};
+    Tensor t = values == nullptr
+                   ? runner.allocate(c.storage, shape)
+                   : runner.upload(c.storage, shape,
+                                   c.head_major ? *values : exchange(*values, s.batch, s.heads, s.seq, size));
     return c.head_major ? head_major(t) : token_major(t, s.heads);
   };
   p.query = view(s.key_size, &r.query);
@@ -193,7 +194,8 @@ TEST(Attention, Sizes) {
   uint32_t seed = 0;
   for (const Storage storage : {Storage::kF32, Storage::kF16}) {
     for (const uint32_t size : {1u, 3u, 16u, 17u, 31u, 33u}) {
-      check({.sizes = {2, size, 4, 2, 40 - size, size, 41 - size}, .head_major = size % 2 == 0, .storage = storage}, ++seed);
+      check({.sizes = {2, size, 4, 2, 40 - size, size, 41 - size}, .head_major = size % 2 == 0, .storage = storage},
+            ++seed);
       check({.sizes = {1, 5, 6, 1, size, 24, 8}, .spare = 3, .causal = true, .storage = storage}, ++seed);
     }
     check({.sizes = {1, 1, 1, 1, 1, 1, 1}, .storage = storage}, ++seed);
@@ -338,7 +340,8 @@ TEST(KvConcat, PutsNewRowsBehindThePast) {
       Random random(past + 1, true);
       Runner runner(test_device());
       const uint32_t batch = 2, heads = 3, rows = 5, size = 7, capacity = past + rows + 2;
-      const auto packed = random.floats(size_t{batch} * rows * heads * 2 * size), bias = random.floats(1 + heads * size);
+      const auto packed = random.floats(size_t{batch} * rows * heads * 2 * size),
+                 bias = random.floats(1 + heads * size);
       const auto old = random.floats(size_t{batch} * heads * past * size);
       KvConcatProblem p;
       const Tensor from = runner.upload(storage, {batch, rows, heads, 2, size}, packed);

@@ -28,7 +28,7 @@ struct Case {
   int32_t window = -1;
   float softcap = 0, scale = 0;
   bool both_ways = false;
-  int qk = 0;  // 1: scores, 2: weights
+  int qk = 0;                         // 1: scores, 2: weights
   std::vector<int32_t> lengths = {};  // total lengths of a right-padded first prompt, instead of pasts
 
   uint32_t batch() const { return static_cast<uint32_t>(lengths.empty() ? pasts.size() : lengths.size()); }
@@ -196,7 +196,8 @@ inline void check(const Case& c, uint32_t seed) {
   expect_close(runner.read_floats(p.key_cache), r.key_cache, tolerance, "key cache");
   expect_close(runner.read_floats(p.value_cache), r.value_cache, 0, "value cache");
   expect_close(runner.read_floats(p.output), want, tolerance, "output");
-  if (c.qk != 0) expect_close(runner.read_floats(p.output_qk), c.qk == 1 ? r.scores : r.weights, tolerance, "output_qk");
+  if (c.qk != 0)
+    expect_close(runner.read_floats(p.output_qk), c.qk == 1 ? r.scores : r.weights, tolerance, "output_qk");
 }
 
 }  // namespace sluice::kernels::gqa_test

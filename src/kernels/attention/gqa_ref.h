@@ -24,9 +24,9 @@ struct GqaReference {
   int32_t window = -1;
   bool smooth = false;
   bool causal = true;
-  uint32_t qk_total = 0;  // columns of the two below; 0: they stay empty
+  uint32_t qk_total = 0;               // columns of the two below; 0: they stay empty
   std::vector<float> scores, weights;  // (B, Nq, S, qk_total), 0 where a row does not see a key
-  bool half = false;  // rotated queries and cached rows are rounded to float16
+  bool half = false;                   // rotated queries and cached rows are rounded to float16
 
   std::vector<float> run();  // output (B, S, Nq, D)
 

@@ -55,8 +55,14 @@ TEST(GqaWindow, MatchesTheWholeHistory) {
     for (const uint32_t capacity : {4u, 7u, 33u}) {
       for (const uint32_t seq : {1u, 3u, 31u, 70u}) {
         for (const uint32_t past : {0u, 2u, 4u, 7u, 8u, 100u}) {
-          const Case c{.seq = seq, .pasts = {past}, .kv_heads = 2, .group = 2, .storage = storage, .rotary = 16,
-                       .sink = past == 8, .window = 4};
+          const Case c{.seq = seq,
+                       .pasts = {past},
+                       .kv_heads = 2,
+                       .group = 2,
+                       .storage = storage,
+                       .rotary = 16,
+                       .sink = past == 8,
+                       .window = 4};
           check_windowed(c, capacity, ++seed);
         }
       }

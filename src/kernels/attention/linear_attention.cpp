@@ -109,9 +109,7 @@ void plan_linear_attention(const LinearAttentionProblem& problem, Recorder& reco
       .read("BETA", p.beta)
       .write("OUT", p.output)
       .write("PRESENT", p.present);
-  // The guaranteed limit of 8 buffers is reached when past and present lie apart, where nothing is ever inactive.
-  const bool flagged = p.active && p.present;
-  bindings.read("ACTIVE", flagged ? p.active : Tensor{})
+  bindings.read("ACTIVE", p.present ? p.active : Tensor{})
       .define("IN_PLACE", in_place)
       .define("PER_LANE", ceil_div(params.key_size, kLanes))
       .define("DELTA", has_delta(p.rule))

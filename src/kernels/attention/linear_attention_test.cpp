@@ -39,9 +39,9 @@ void expect_close(const std::vector<float>& got, const std::vector<float>& want,
 }
 
 void check(const Case& c, uint32_t seed) {
-  SCOPED_TRACE(fmt::format("case {}: rule {} batch {} tokens {} heads {}/{}/{} sizes {}/{} state {} active {} f16 {}", seed,
-                           static_cast<int>(c.rule), c.batch, c.tokens, c.heads, c.key_heads, c.state_heads, c.key_size,
-                           c.value_size, static_cast<int>(c.state), c.active, c.storage == Storage::kF16));
+  SCOPED_TRACE(fmt::format("case {}: rule {} batch {} tokens {} heads {}/{}/{} sizes {}/{} state {} active {} f16 {}",
+                           seed, static_cast<int>(c.rule), c.batch, c.tokens, c.heads, c.key_heads, c.state_heads,
+                           c.key_size, c.value_size, static_cast<int>(c.state), c.active, c.storage == Storage::kF16));
   if (c.storage == Storage::kF16 && !test_device().caps().f16) return;
   std::mt19937 engine(seed);
   const bool gated = c.rule == LinearRule::kGated || c.rule == LinearRule::kGatedDelta;
@@ -77,7 +77,8 @@ void check(const Case& c, uint32_t seed) {
   if (has_past) p.past = runner.upload(c.state_storage, state, past);
   const std::vector<float> untouched(size, 7);
   if (c.state == State::kInPlace) p.present = p.past;
-  if (c.state == State::kSeparate || c.state == State::kNew) p.present = runner.upload(c.state_storage, state, untouched);
+  if (c.state == State::kSeparate || c.state == State::kNew)
+    p.present = runner.upload(c.state_storage, state, untouched);
   if (c.active >= 0) {
     p.active = runner.upload({1}, std::vector<int32_t>{c.active});
     p.active.storage = Storage::kU32;
@@ -99,15 +100,23 @@ void check(const Case& c, uint32_t seed) {
 TEST(LinearAttention, MatchesTheReference) {
   uint32_t seed = 0;
   for (const Storage storage : {Storage::kF32, Storage::kF16}) {
-    for (const LinearRule rule : {LinearRule::kLinear, LinearRule::kGated, LinearRule::kDelta, LinearRule::kGatedDelta}) {
+    for (const LinearRule rule :
+         {LinearRule::kLinear, LinearRule::kGated, LinearRule::kDelta, LinearRule::kGatedDelta}) {
       for (const uint32_t size : {1u, 15u, 16u, 17u, 33u})
         check({.rule = rule, .key_size = size, .value_size = 34 - size, .storage = storage}, ++seed);
       for (const uint32_t tokens : {1u, 2u, 40u}) check({.rule = rule, .tokens = tokens, .storage = storage}, ++seed);
       check({.rule = rule, .heads = 6, .state = State::kNew, .storage = storage}, ++seed);
-      check({.rule = rule, .heads = 1, .key_heads = 1, .state_heads = 4, .state = State::kNone, .storage = storage}, ++seed);
-      check({.rule = rule, .heads = 4, .key_heads = 1, .key_decay = true, .one_beta = true, .storage = storage}, ++seed);
+      check({.rule = rule, .heads = 1, .key_heads = 1, .state_heads = 4, .state = State::kNone, .storage = storage},
+            ++seed);
+      check({.rule = rule, .heads = 4, .key_heads = 1, .key_decay = true, .one_beta = true, .storage = storage},
+            ++seed);
     }
-    check({.heads = 1, .key_heads = 1, .state_heads = 1, .key_size = 128, .value_size = 128, .storage = storage,
+    check({.heads = 1,
+           .key_heads = 1,
+           .state_heads = 1,
+           .key_size = 128,
+           .value_size = 128,
+           .storage = storage,
            .state_storage = storage},
           ++seed);
   }
@@ -191,7 +200,8 @@ TEST(LinearGates, GatedNormMatchesItsFormula) {
       for (const bool silu : {false, true}) {
         Runner runner(test_device());
         const std::vector<uint32_t> shape{3, 2 * size};
-        const auto x = randoms(engine, 6 * size, 2), gate = randoms(engine, 6 * size, 2), scale = randoms(engine, size, 1);
+        const auto x = randoms(engine, 6 * size, 2), gate = randoms(engine, 6 * size, 2),
+                   scale = randoms(engine, size, 1);
         GatedRmsNormProblem p;
         p.x = runner.upload(storage, shape, x);
         p.gate = runner.upload(storage, shape, gate);

@@ -72,8 +72,7 @@ void plan_gated_rms_norm(const GatedRmsNormProblem& p, Recorder& recorder) {
   if (size == 0 || p.x.last() % size != 0)
     fail(kTag, "the last dimension {} must be a multiple of scale's length {}", p.x.last(), size);
   if (p.y.slot == p.x.slot || p.y.slot == p.gate.slot) fail(kTag, "input and output must lie in different buffers");
-  const NormParams params{
-      .rows = static_cast<uint32_t>(p.x.elements() / size), .size = size, .epsilon = p.epsilon};
+  const NormParams params{.rows = static_cast<uint32_t>(p.x.elements() / size), .size = size, .epsilon = p.epsilon};
   if (params.rows == 0) return;
   Bindings bindings("gated_rms_norm", "kernels/attention/gated_rms_norm.wgsl");
   bindings.read("X", p.x)

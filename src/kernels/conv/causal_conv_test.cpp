@@ -40,7 +40,8 @@ std::vector<Case> cases() {
       for (State state : {State::kNone, State::kNew, State::kSeparate, State::kInPlace}) {
         ++i;
         result.push_back({1 + i % 2, i % 3 == 0 ? 300u : 5u, seq, width, state, i % 4 < 2, i % 5 < 2,
-                          static_cast<int>(i % 3) - 1, i % 7 < 3 ? Storage::kF16 : Storage::kF32, 1 + i % 11 / 8, i % 13 < 4});
+                          static_cast<int>(i % 3) - 1, i % 7 < 3 ? Storage::kF16 : Storage::kF32, 1 + i % 11 / 8,
+                          i % 13 < 4});
       }
     }
   }

@@ -20,7 +20,8 @@ static_assert(sizeof(ConvParams) == 80);
 // Checks that the axis' output has the size that its input, kernel and padding give.
 void check_axis(const ConvAxis& a, uint32_t in, uint32_t kernel, uint32_t out) {
   if (a.stride == 0 || a.dilation == 0 || kernel == 0)
-    fail(kTag, "strides, dilations and kernel sizes must be at least 1, got {}, {} and {}", a.stride, a.dilation, kernel);
+    fail(kTag, "strides, dilations and kernel sizes must be at least 1, got {}, {} and {}", a.stride, a.dilation,
+         kernel);
   const int64_t room = int64_t{in} + a.pad_begin + a.pad_end - int64_t{a.dilation} * (kernel - 1) - 1;
   if (room < 0 || room / a.stride + 1 != out)
     fail(kTag, "an axis of {} with padding {} and {} does not give {} outputs for a kernel of {}", in, a.pad_begin,

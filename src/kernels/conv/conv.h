@@ -1,4 +1,5 @@
-// Conv (ai.onnx) over one or two spatial axes, computed directly: what exports use as a depthwise convolution over time.
+// Conv (ai.onnx) over one or two spatial axes, computed directly: what exports use as a depthwise convolution over
+// time.
 #pragma once
 
 #include <array>
@@ -12,8 +13,8 @@ struct ConvAxis {
   uint32_t stride = 1, dilation = 1, pad_begin = 0, pad_end = 0;
 };
 
-// y[b,m,...] = bias[m] + sum over the C/G channels of m's group and the kernel of w * x; padding is 0. All tensors share
-// one storage, kF32 or kF16.
+// y[b,m,...] = bias[m] + sum over the C/G channels of m's group and the kernel of w * x; padding is 0. All tensors
+// share one storage, kF32 or kF16.
 struct ConvProblem {
   Tensor x;     // (B, C, W) or (B, C, H, W)
   Tensor w;     // (M, C/G, K) or (M, C/G, Kh, Kw); G divides C and M

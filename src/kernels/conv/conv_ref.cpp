@@ -9,8 +9,8 @@ std::vector<float> ConvReference::run() const {
   const uint32_t group_channels = channels / group;
   const auto at = [this](uint32_t b, uint32_t c, int64_t i, int64_t j) {
     if (i < 0 || j < 0 || i >= in[0] || j >= in[1]) return 0.0;
-    return static_cast<double>(x[((size_t{b} * channels + c) * in[0] + static_cast<size_t>(i)) * in[1] +
-                                 static_cast<size_t>(j)]);
+    return static_cast<double>(
+        x[((size_t{b} * channels + c) * in[0] + static_cast<size_t>(i)) * in[1] + static_cast<size_t>(j)]);
   };
   const auto sum_of = [&](uint32_t b, uint32_t m, uint32_t i, uint32_t j) {
     double sum = bias.empty() ? 0 : bias[m];

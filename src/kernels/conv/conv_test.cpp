@@ -70,11 +70,24 @@ TEST(Conv, MatchesTheReference) {
     for (const uint32_t length : {1u, 3u, 31u, 257u})
       run({.batch = 2, .channels = 5, .filters = 5, .group = 5, .in = {1, length}, .kernel = {1, 3}, .pad = {0, 2}},
           {0, 0}, true, false);
-    run({.channels = 4, .filters = 6, .group = 2, .in = {1, 33}, .kernel = {1, 4}, .stride = {1, 2}, .dilation = {1, 3}},
+    run({.channels = 4,
+         .filters = 6,
+         .group = 2,
+         .in = {1, 33},
+         .kernel = {1, 4},
+         .stride = {1, 2},
+         .dilation = {1, 3}},
         {0, 1}, true, true);
     run({.channels = 3, .filters = 7, .in = {1, 9}, .kernel = {1, 9}, .pad = {0, 20}}, {0, 3}, true, true);
-    run({.batch = 2, .channels = 4, .filters = 6, .group = 2, .in = {7, 9}, .kernel = {3, 2}, .stride = {2, 1},
-         .dilation = {1, 2}, .pad = {1, 2}},
+    run({.batch = 2,
+         .channels = 4,
+         .filters = 6,
+         .group = 2,
+         .in = {7, 9},
+         .kernel = {3, 2},
+         .stride = {2, 1},
+         .dilation = {1, 2},
+         .pad = {1, 2}},
         {0, 1}, false, true);
     run({.channels = 32, .filters = 8, .in = {1, 1}, .kernel = {1, 1}}, {0, 0}, false, false);
   }
