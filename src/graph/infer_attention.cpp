@@ -151,8 +151,7 @@ void infer_group_query(NodeInfer& n) {
   n.set(2, n.dtype(cache), present);
   if (!n.wants(3)) return;
   const std::vector<Dim>* total = n.known_ints(6);
-  if (total == nullptr || total->size() != 1)
-    n.refuse("output_qk needs a total_sequence_length known at compile time");
+  if (total == nullptr || total->size() != 1) n.refuse("output_qk needs a total_sequence_length known at compile time");
   n.set(3, n.dtype(0), {q.batch, {q.heads, 0}, q.tokens, total->front()});
 }
 

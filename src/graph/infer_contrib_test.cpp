@@ -246,6 +246,33 @@ TEST(InferContribTest, MultiHeadAttention) {
         });
 }
 
+TEST(InferContribTest, MultiHeadAttentionLayouts) {
+  const auto infer_one = [](std::vector<std::string> inputs, const std::string& expected) {
+    EXPECT_EQ(infer_op({"com.microsoft.MultiHeadAttention", std::move(inputs), {{"num_heads", i(4)}}, expected}),
+              expected);
+  };
+  infer_one({"float[2, 5, 4, 3, 16]"}, "float[2, 5, 64]; float[2, 4, 5, 16]; float[2, 4, 5, 16]; float[2, 4, 5, 5]");
+  infer_one({"float[2, 5, 64]", "float[2, 7, 4, 2, 16]"},
+            "float[2, 5, 64]; float[2, 4, 7, 16]; float[2, 4, 7, 16]; float[2, 4, 5, 7]");
+  infer_one({"float[2, 5, 64]", "float[2, 4, n, 16]", "float[2, 4, n, 8]"},
+            "float[2, 5, 32]; float[2, 4, n, 16]; float[2, 4, n, 8]; float[2, 4, 5, n]");
+  check({"com.microsoft.MultiHeadAttention",
+         {"float[2, 5, 64]", "float[2, 7, 64]", "float[2, 7, 64]", "float[192]", "int32[2, 7]", "float[1, 4, 5, 7]"},
+         {{"num_heads", i(4)}},
+         "float[2, 5, 64]"},
+        {
+            {"float[2, 5, 64]", {{4, "int32[2]"}}, {}},
+            {"float[2, 5, 64]", {{4, "int32[8]"}}, {}},
+            {"float[2, 5, 64]", {{4, "int32[2, 5, 7]"}}, {}},
+            {"key_padding_mask must be [B], [3B+2], [B, T] or [B, S, T], got [7]", {{4, "int32[7]"}}, {}},
+            {"key_padding_mask must be int32", {{4, "int64[2, 7]"}}, {}},
+            {"attention_bias must broadcast to [2, 4, 5, 7], got [1, 4, 1, 7]", {{5, "float[1, 4, 1, 7]"}}, {}},
+            {"bias must be [192]", {{3, "float[128]"}}, {}},
+            {"must both have rank 3 or 4", {{1, "float[2, 4, 7, 16]"}}, {}},
+            {"cache_indirection", {{9, "int32[2, 1, 7]"}}, {}},
+        });
+}
+
 TEST(InferContribTest, Attention) {
   check(
       {"Attention",
@@ -286,6 +313,57 @@ TEST(InferContribTest, RotaryEmbedding) {
             "float[1, 4, n, 16]");
 }
 
+TEST(InferContribTest, AttentionMasks) {
+  check({"Attention",
+         {"float[2, 4, 5, 16]", "float[2, 2, 7, 16]", "float[2, 2, 7, 8]", "bool[4, 5, 7]", "_", "_", "int64[2]"},
+         {{"is_causal", i(1)}},
+         "float[2, 4, 5, 8]",
+         24},
+        {
+            {"float[2, 4, 5, 8]", {{3, "float[1, 5, 7]"}}, {}},
+            {"float[2, 4, 5, 8]", {{3, "float[7]"}}, {}},
+            {"float[2, 4, 5, 8]", {{3, "float[2, 1, 1, 4]"}}, {}},
+            {"attn_mask must broadcast to [2, 4, 5, 7], got [5, 8]", {{3, "float[5, 8]"}}, {}},
+            {"attn_mask must broadcast to [2, 4, 5, 7], got [5, 1]", {{3, "float[5, 1]"}}, {}},
+            {"attn_mask must have rank 1 to 4", {{3, "float[1, 1, 1, 5, 7]"}}, {}},
+            {"an attn_mask that is not bool", {{3, "int32[5, 7]"}}, {}},
+            {"nonpad_kv_seqlen must be [2]", {{6, "int64[1]"}}, {}},
+            {"nonpad_kv_seqlen and past_key exclude one another",
+             {{4, "float[2, 2, 3, 16]"}, {5, "float[2, 2, 3, 8]"}, {3, "_"}},
+             {}},
+        });
+}
+
+TEST(InferContribTest, CausalConvWithStateLayouts) {
+  check({"com.microsoft.CausalConvWithState",
+         {"float[2, n, 3, 5]", "float[15, 1, 4]", "float[15]", "float[2, 6, 3, 5]"},
+         {{"dilation", i(2)}, {"channels_last", i(1)}},
+         "float[2, n, 3, 5]; float[2, 6, 3, 5]"},
+        {
+            {"weight must be [15, 1, 4], got [5, 1, 4]", {{1, "float[5, 1, 4]"}}, {}},
+            {"past_state must be [2, 6, 3, 5], got [2, 3, 3, 5]", {{3, "float[2, 3, 3, 5]"}}, {}},
+            {"dilation must be 1 to", {}, {{"dilation", i(0)}}},
+            {"channels_last must be 0 to 1, got 2", {}, {{"channels_last", i(2)}}},
+        });
+}
+
+TEST(InferContribTest, LinearAttentionGates) {
+  check({"com.microsoft.LinearAttentionGate",
+         {"float16[1, n, 8]", "float[8]", "float[8]", "float16[1, n, 8]"},
+         {},
+         "float16[1, n, 8]; float16[1, n, 8]"},
+        {
+            {"dt_bias must be [8], got [4]", {{1, "float[4]"}}, {}},
+            {"must be float, got float16", {{2, "float16[8]"}}, {}},
+            {"b must be [1, n, 8]", {{3, "float16[1, n, 4]"}}, {}},
+        });
+  check({"com.microsoft.GatedRMSNorm", {"float[1, n, 12]", "float[4]", "float[1, n, 12]"}, {}, "float[1, n, 12]"},
+        {
+            {"not a multiple of scale's length 5", {{1, "float[5]"}}, {}},
+            {"gate must be [1, n, 12]", {{2, "float[1, n, 4]"}}, {}},
+        });
+}
+
 TEST(InferContribTest, CausalConvWithState) {
   check({"com.microsoft.CausalConvWithState",
          {"float16[1, 64, n]", "float16[64, 1, 3]", "_", "float16[1, 64, 2]"},
@@ -311,6 +389,8 @@ TEST(InferContribTest, LinearAttention) {
             {"key [1, n, 40] does not hold heads of 16", {{1, "float[1, n, 40]"}}, {}},
             {"the value's last dimension 81", {{2, "float[1, n, 81]"}}, {}},
             {"do not divide each other", {}, {{"kv_num_heads", i(3)}}},
+            {"update_rule gated needs decay", {{4, "_"}}, {{"update_rule", s("gated")}}},
+            {"update_rule delta needs beta", {{5, "_"}}, {{"update_rule", s("delta")}}},
         });
 }
 

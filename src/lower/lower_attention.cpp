@@ -80,7 +80,8 @@ Tensor present_cache(Lowering& l, const Node& node, size_t present, size_t past_
 }  // namespace
 
 // Where the caller lets past and present share a buffer, the cache is a full one and its rows are where they belong,
-// whatever sliding_window_cache says: the window hides the rest. Else the caller sees the layout that the model asks for.
+// whatever sliding_window_cache says: the window hides the rest. Else the caller sees the layout that the model asks
+// for.
 void lower_group_query_attention(Lowering& l, const Node& node) {
   refuse_quantised_cache(node);
   kernels::GroupQueryAttentionProblem problem = group_query_problem(l, node);
@@ -168,8 +169,8 @@ Tensor concat_cache(Lowering& l, const Node& node, const CacheOutput& at, kernel
 
 HeadsView add_query_bias(Lowering& l, const MultiHeadInputs& in, const Tensor& bias, uint32_t heads) {
   const Tensor sum = l.recorder().scratch(in.query.tensor.storage, {in.batch, heads, in.seq, in.key_size});
-  kernels::plan_kv_concat({.rows = in.query, .new_rows = in.seq, .bias = bias, .bias_offset = 0, .past = {}, .cache = sum},
-                          l.recorder());
+  kernels::plan_kv_concat(
+      {.rows = in.query, .new_rows = in.seq, .bias = bias, .bias_offset = 0, .past = {}, .cache = sum}, l.recorder());
   return kernels::head_major(sum);
 }
 
@@ -188,8 +189,8 @@ void lower_multi_head_attention(Lowering& l, const Node& node) {
     // A key that is a cache already has its bias.
     const Tensor added = in.is_cache ? Tensor{} : bias;
     const uint32_t hidden = heads * in.key_size;
-    a.key = concat_cache(l, node, {1, 6, heads, in.key_size},
-                         {in.key, in.kv_tokens, added, hidden, Tensor{}, Tensor{}});
+    a.key =
+        concat_cache(l, node, {1, 6, heads, in.key_size}, {in.key, in.kv_tokens, added, hidden, Tensor{}, Tensor{}});
     a.value = concat_cache(l, node, {2, 7, heads, in.value_size},
                            {in.value, in.kv_tokens, added, 2 * hidden, Tensor{}, Tensor{}});
   }

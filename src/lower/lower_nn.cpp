@@ -162,6 +162,8 @@ void flatten_from(const Node& node, Tensor& x, Tensor& y, Tensor& weight) {
   if (axis + 1 == x.rank()) return;
   uint32_t rows = 1, columns = 1;
   for (uint32_t i = 0; i < x.rank(); ++i) (i < axis ? rows : columns) *= x.shape[i];
+  if (weight.elements() != columns)
+    fail("lower", "scale must hold the {} normalized elements, got [{}]", columns, fmt::join(weight.shape, ", "));
   x.shape = y.shape = {rows, columns};
   weight.shape = {columns};
 }
@@ -169,6 +171,7 @@ void flatten_from(const Node& node, Tensor& x, Tensor& y, Tensor& weight) {
 }  // namespace
 
 void lower_rms_norm(Lowering& l, const Node& node) {
+  refuse_attribute(node, "stash_type", 1);
   kernels::RmsNormProblem problem{.x = l.input(node, 0),
                                   .weight = l.input(node, 1),
                                   .y = l.output(node, 0),

@@ -169,9 +169,12 @@ constexpr OpRow kOps[] = {
     {kMs, "CausalConvWithState", lower_causal_conv, kFloats, {1, 1}},
     {kMs, "DequantizeLinear", whole<lower_dequantize_linear>, kQuantized, {1, 1}},
     {kMs, "FastGelu", biased<Op::kGeluTanh>, kFloats, {1, 1}},
+    {kMs, "GatedRMSNorm", lower_gated_rms_norm, kFloats, {1, 1}},
     {kMs, "GatherBlockQuantized", lower_gather_block_quantized, kFloats, {1, 1}, 2},
     {kMs, "Gelu", unary<Op::kGelu>, kFloats, {1, 1}},
     {kMs, "GroupQueryAttention", lower_group_query_attention, kFloats, {1, 1}},
+    {kMs, "LinearAttention", lower_linear_attention, kFloats, {1, 1}},
+    {kMs, "LinearAttentionGate", lower_linear_gate, kFloats, {1, 1}},
     {kMs, "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
     {kMs, "MoE", lower_moe, kFloats, {1, 1}},
     {kMs, "MultiHeadAttention", lower_multi_head_attention, kFloats, {1, 1}},
@@ -199,7 +202,6 @@ constexpr IdleAttribute kIdle[] = {
     {"LayerNormalization", "stash_type"},   // norms are computed in float32
     {"QMoE", "accuracy_level"},             // a minimum, which float32 products meet
     {"QuantizeLinear", "saturate"},         // of float8 results
-    {"RMSNormalization", "stash_type"},     //
     {"ReduceL1", "noop_with_empty_axes"},   // inference asks where there are no axes
     {"ReduceL2", "noop_with_empty_axes"},   //
     {"ReduceLogSum", "noop_with_empty_axes"},
@@ -210,7 +212,6 @@ constexpr IdleAttribute kIdle[] = {
     {"ReduceProd", "noop_with_empty_axes"},
     {"ReduceSum", "noop_with_empty_axes"},
     {"ReduceSumSquare", "noop_with_empty_axes"},
-    {"SimplifiedLayerNormalization", "stash_type"},
 };
 
 bool is_idle(std::string_view op_type, std::string_view attribute) {

@@ -89,9 +89,6 @@ void lower_eye_like(Lowering& l, const Node& node);
 void lower_depth_to_space(Lowering& l, const Node& node);
 void lower_space_to_depth(Lowering& l, const Node& node);
 
-// lower_conv.cpp
-void lower_conv(Lowering& l, const Node& node);
-
 // lower_scatter.cpp
 void lower_scatter_elements(Lowering& l, const Node& node);
 void lower_scatter_nd(Lowering& l, const Node& node);
@@ -150,5 +147,9 @@ void lower_rotary_embedding(Lowering& l, const Node& node);
 
 // lower_state.cpp
 void lower_causal_conv(Lowering& l, const Node& node);
+void lower_conv(Lowering& l, const Node& node);
+void lower_linear_attention(Lowering& l, const Node& node);
+void lower_linear_gate(Lowering& l, const Node& node);
+void lower_gated_rms_norm(Lowering& l, const Node& node);
 
 }  // namespace sluice::lower

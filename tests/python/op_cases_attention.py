@@ -1,7 +1,6 @@
 """Single-operator models of attention, rotary embeddings, recurrent states and convolutions: part of op_cases.all_cases()."""
 
 import numpy as np
-from onnx import TensorProto, helper
 
 from op_cases import MS, both_types, case, normal, rope_tables
 
@@ -252,6 +251,90 @@ def rotary(rng, dtype):
                 yield with_opset(case(f"RotaryEmbedding-{name}-no-ids", "RotaryEmbedding", [x, *tables], **more), 23)
 
 
+def rms_norms(rng, dtype):
+    x = normal(rng, dtype, 2, 3, 4, 5)
+    for axis, shape in ((-1, (5,)), (3, (5,)), (2, (4, 5)), (1, (3, 4, 5)), (0, (2, 3, 4, 5)), (-2, (4, 5))):
+        yield with_opset(case(f"RMSNormalization-{axis}", "RMSNormalization", [x, normal(rng, dtype, *shape)], axis=axis, epsilon=1e-3), 23)
+    yield with_opset(case("RMSNormalization-defaults", "RMSNormalization", [x, normal(rng, dtype, 5)], stash_type=1), 23)
+
+
+# --- states and convolutions ----------------------------------------------------------------------------------------------------------
+
+
+def linear_attention(rng, dtype):
+    def one(label, rule="gated_delta", tokens=5, heads=2, keys=2, states=2, size=8, value_size=12, past=True, key_decay=False, one_beta=False, **extra):
+        batch = 2
+        key = rng.standard_normal((batch, tokens, keys, size))
+        key /= np.linalg.norm(key, axis=-1, keepdims=True)
+        inputs = [normal(rng, dtype, batch, tokens, heads * size), key.reshape(batch, tokens, -1), normal(rng, dtype, batch, tokens, states * value_size),
+                  normal(rng, dtype, batch, states, size, value_size) if past else None,
+                  -np.abs(rng.standard_normal((batch, tokens, states * (size if key_decay else 1)))) if "gated" in rule else None,
+                  rng.random((batch, tokens, 1 if one_beta else states)) if "delta" in rule else None]
+        inputs = [i if i is None else i.astype(dtype) for i in inputs]
+        return case(f"LinearAttention-{label}-{rule}", "LinearAttention", inputs, 2, domain=MS, q_num_heads=heads, kv_num_heads=states,
+                    update_rule=rule, **extra)
+
+    for rule in ("linear", "gated", "delta", "gated_delta"):
+        for tokens in (1, 5, 40):
+            yield one(f"{tokens}", rule, tokens)
+        yield one("no-past", rule, past=False)
+        yield one("groups", rule, heads=6, scale=0.4)
+        yield one("inverse", rule, heads=1, keys=1, states=4)
+        yield one("key-heads", rule, heads=4, keys=1, states=2)
+        for size, value_size in ((1, 1), (16, 16), (17, 33), (128, 128)):
+            yield one(f"{size}x{value_size}", rule, tokens=3, size=size, value_size=value_size)
+    for rule in ("gated", "gated_delta"):
+        yield one("key-decay", rule, key_decay=True)
+        yield one("key-decay-groups", rule, key_decay=True, heads=4, size=20)
+    yield one("one-beta", one_beta=True)
+    yield one("one-beta", "delta", one_beta=True, heads=4)
+
+
+def linear_gates(rng, dtype):
+    for shape in ((1, 1, 1), (2, 3, 5), (1, 70, 32)):
+        gates = [3 * normal(rng, np.float32, shape[-1]), -np.abs(normal(rng, np.float32, shape[-1]))]
+        a, b = (4 * normal(rng, np.float32, *shape)).astype(dtype), normal(rng, dtype, *shape)
+        name = "x".join(map(str, shape))
+        yield case(f"LinearAttentionGate-{name}", "LinearAttentionGate", [a, *gates], domain=MS)
+        yield case(f"LinearAttentionGate-{name}-beta", "LinearAttentionGate", [a, *gates, b], 2, domain=MS)
+    for shape, size in (((2, 3, 8), 8), ((2, 3, 8), 4), ((5, 33), 33), ((1, 7, 256), 64), ((4,), 4), ((3, 6), 1)):
+        for activation in ("silu", "swish", "sigmoid"):
+            inputs = [normal(rng, dtype, *shape), normal(rng, dtype, size), normal(rng, dtype, *shape)]
+            yield case(f"GatedRMSNorm-{'x'.join(map(str, shape))}-{size}-{activation}", "GatedRMSNorm", inputs, domain=MS, activation=activation)
+    large = (200 * normal(rng, np.float32, 2, 64)).astype(dtype)
+    yield case("GatedRMSNorm-large", "GatedRMSNorm", [large, normal(rng, dtype, 64), normal(rng, dtype, 2, 64)], domain=MS, epsilon=1e-6)
+
+
+def causal_convolutions(rng, dtype):
+    for length in (1, 2, 7, 40):
+        for kernel, dilation in ((3, 2), (4, 1), (2, 5), (1, 3), (20, 1)):
+            for last in (0, 1):
+                shape = lambda n: (2, n, 3, 5) if last else (2, 15, n)  # noqa: E731, B023
+                tail = (kernel - 1) * dilation
+                inputs = [normal(rng, dtype, *shape(length)), normal(rng, dtype, 15, 1, kernel), normal(rng, dtype, 15),
+                          normal(rng, dtype, *shape(tail)) if tail else None]
+                yield case(f"CausalConvWithState-{length}-k{kernel}-d{dilation}{'-last' if last else ''}", "CausalConvWithState", inputs, 2,
+                           constants=(1, 2), domain=MS, dilation=dilation, channels_last=last, activation="silu" if kernel == 3 else "none")
+    yield case("CausalConvWithState-no-past", "CausalConvWithState", [normal(rng, dtype, 1, 4, 6), normal(rng, dtype, 4, 1, 3)], 2, constants=(1,), domain=MS)
+
+
+def convolutions(rng, dtype):
+    def one(label, x, w, bias=True, **extra):
+        inputs = [normal(rng, dtype, *x), normal(rng, dtype, *w), normal(rng, dtype, w[0]) if bias else None]
+        return case(f"Conv-{label}", "Conv", inputs, constants=(1, 2), **extra)
+
+    for length in (1, 3, 33):
+        yield one(f"depthwise-{length}", (2, 8, length), (8, 1, 3), bias=False, group=8, pads=[2, 0])
+    yield one("defaults", (1, 3, 9), (5, 3, 4))
+    yield one("groups", (2, 6, 20), (4, 3, 3), group=2, strides=[2], dilations=[3], pads=[1, 2])
+    yield one("pointwise", (1, 16, 5), (8, 16, 1))
+    yield one("2d", (2, 3, 8, 9), (4, 3, 3, 2), strides=[2, 1], pads=[1, 0, 1, 2])
+    yield one("2d-depthwise", (1, 4, 6, 5), (8, 1, 3, 3), group=4, dilations=[1, 2])
+    for pad in ("SAME_UPPER", "SAME_LOWER", "VALID"):
+        yield one(f"{pad}", (1, 2, 10), (3, 2, 4), auto_pad=pad, strides=[3])
+        yield one(f"2d-{pad}", (1, 2, 7, 10), (3, 2, 3, 4), auto_pad=pad, strides=[2, 3])
+
+
 def attention_cases():
-    for make in (group_query, multi_head, attention, rotary):
+    for make in (group_query, multi_head, attention, rotary, rms_norms, linear_attention, linear_gates, causal_convolutions, convolutions):
         yield from both_types(make)

@@ -114,11 +114,6 @@ def singles():
     yield "MatMul-int32", case("", "MatMul", [INTS, INTS.T]), "int32"
     yield "Gemm-rank", case("", "Gemm", [CUBE, F]), "A must have rank 2"
     yield "Gemm-bias", case("", "Gemm", [F, F.T, np.zeros(5, np.float32)]), "does not broadcast"
-    weights = np.zeros((4, 1, 3), np.float32)
-    yield "Conv-group", case("", "Conv", [CUBE, np.zeros((8, 4, 3), np.float32)]), "only depthwise"
-    yield "Conv-stride", case("", "Conv", [CUBE, weights], group=4, strides=[2]), "strides must be 1, got 2"
-    yield "Conv-pads", case("", "Conv", [CUBE, weights], group=4, pads=[1, 1]), "pads must be 0, got 1"
-    yield "Conv-rank", case("", "Conv", [IMAGE, np.zeros((6, 1, 3, 3), np.float32)], group=6), "along one axis"
     yield "Conv-kernel", case("", "Conv", [CUBE, np.zeros((4, 1, 9), np.float32)], group=4), "larger than the padded input"
     yield "LayerNormalization-scale", case("", "LayerNormalization", [F, np.zeros(2, np.float32)]), "scale must be [3]"
     yield "BatchNormalization-training", case("", "BatchNormalization", [F, ROW, ROW, ROW, ROW], training_mode=1), "training_mode must be 0"

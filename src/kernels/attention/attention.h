@@ -45,10 +45,10 @@ struct AttentionProblem {
   uint32_t window = 0;  // causal: keys that a row sees at most; 0: all
 
   float scale = 1;
-  float softcap = 0;    // 0: none
-  Tensor mask;          // optional (1 or B, 1 or N, 1 or S, 1 or M), M <= T: kF32, kF16 added, kU32 hides where it is 0.
-                        // Keys from M on are hidden, unless M is 1 and T is not
-  Tensor padding;       // optional kI32: (B) numbers of keys, or (B, T), (B, S, T) with 0 where padding_score is added
+  float softcap = 0;  // 0: none
+  Tensor mask;        // optional (1 or B, 1 or N, 1 or S, 1 or M), M <= T: kF32, kF16 added, kU32 hides where it is 0.
+                      // Keys from M on are hidden, unless M is 1 and T is not
+  Tensor padding;     // optional kI32: (B) numbers of keys, or (B, T), (B, S, T) with 0 where padding_score is added
   float padding_score = 0;
   Tensor sink;          // optional (N): one more logit in every softmax denominator
   bool smooth = false;  // a sink of 0; excludes sink

@@ -54,8 +54,8 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
     workgroupBarrier();
     for (var i = 0u; i < TILE; i++) {
       let weight = w_tile[y * (TILE + 1u) + i];
-      // A row that nobody sees may be undefined memory, and 0 * NaN is NaN.
-      if (weight != 0.0) { sum += weight * v_tile[i * (TILE + 1u) + x]; }
+      // A key that is not seen may be undefined memory, and 0 * NaN is NaN. Bits, because weights may be NaN themselves.
+      if (bitcast<u32>(weight) != 0u) { sum += weight * v_tile[i * (TILE + 1u) + x]; }
     }
     workgroupBarrier();
   }

@@ -1,6 +1,7 @@
 // scores -> exp(score - max) / (sum + exp(sink - max)) in place; rows that see no key become 0. One workgroup a row, a
 // row being as in attention_scores.wgsl. Maximum and sum are found in one pass.
 #include "kernels/common/flat_id.wgsl"
+#include "kernels/common/float_bits.wgsl"
 
 const WG = 128u;
 
@@ -25,6 +26,9 @@ struct Params {
 @group(0) @binding(AT_PARAMS) var<uniform> params: Params;
 
 const kMasked = -3.4e38;
+// NaN is seen too, and spreads to the row.
+fn is_seen(score: f32) -> bool { return is_nan(score) || score > kMasked; }
+
 var<workgroup> pairs: array<vec2<f32>, WG>;
 
 // (max, sum of exp(x - max)) of two sets together. NaN survives in the sum, whatever max() makes of it.
@@ -46,7 +50,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
   var state = vec2<f32>(kMasked, 0.0);
   for (var key = thread; key < params.keys; key += WG) {
     let score = scores[base + key];
-    if (!(score <= kMasked)) { state = join(state, vec2<f32>(score, 1.0)); }
+    if (is_seen(score)) { state = join(state, vec2<f32>(score, 1.0)); }
   }
   pairs[thread] = state;
   for (var step = WG / 2u; step > 0u; step /= 2u) {
@@ -63,7 +67,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
   for (var key = thread; key < params.keys; key += WG) {
     let score = scores[base + key];
     var weight = 0.0;
-    if (!(score <= kMasked)) { weight = exp(score - all.x) / all.y; }
+    if (is_seen(score)) { weight = exp(score - all.x) / all.y; }
     scores[base + key] = weight;
 #if HAS_QK
     let token = params.first + row / group;

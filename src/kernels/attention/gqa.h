@@ -12,8 +12,8 @@ namespace sluice::kernels {
 // All float tensors are kF32 or kF16; query, key, value, the caches and output share one storage, and so do cos and
 // sin.
 struct GroupQueryAttentionProblem {
-  Tensor query;                   // (B, S, Nq*D), or packed (B, S, (Nq + 2*Nkv)*D) when key and value are empty
-  Tensor key, value;              // (B, S, Nkv*D), or (B, 0, Nkv*D): the caches hold every key already and are only read
+  Tensor query;       // (B, S, Nq*D), or packed (B, S, (Nq + 2*Nkv)*D) when key and value are empty
+  Tensor key, value;  // (B, S, Nkv*D), or (B, 0, Nkv*D): the caches hold every key already and are only read
   Tensor key_cache, value_cache;  // (B, Nkv, C, D). Rows [0, past) hold the past; rows [past, past+S) are written;
                                   // later ones are undefined. C must be at least the largest total length
   Tensor seqlens;                 // kI32 (B) or (B, 1): total length minus 1. past = max(0, seqlens + 1 - S)
@@ -25,8 +25,8 @@ struct GroupQueryAttentionProblem {
   Tensor q_norm_weight,
       k_norm_weight;  // optional (D), both or none: RMS norm of every head before the rotary embedding
   Tensor output;      // (B, S, Nq*D)
-  Tensor output_qk;   // optional (B, Nq, S, T), C >= T: scores after soft cap and bias, or weights, 0 where a row does not
-                      // see a key
+  Tensor output_qk;   // optional (B, Nq, S, T), C >= T: scores after soft cap and bias, or weights, 0 where a row does
+                      // not see a key
 
   uint32_t num_heads = 0, kv_num_heads = 0;
   float scale = 0;    // 0: 1/sqrt(D)
@@ -36,14 +36,14 @@ struct GroupQueryAttentionProblem {
   int32_t local_window_size = -1;  // keys a query sees, itself among them; -1: all
   bool smooth_softmax = false;     // a sink of 0 for every head; excludes head_sink
   float qk_norm_epsilon = 1e-6f;
-  bool causal = true;        // false: every query sees all keys; excludes a window
-  bool qk_weights = false;   // output_qk holds weights
+  bool causal = true;            // false: every query sees all keys; excludes a window
+  bool qk_weights = false;       // output_qk holds weights
   bool exact_positions = false;  // position_ids holds for first prompts too
 };
 
 // Refuses: D not a multiple of 8, Nq no multiple of Nkv, mixed storages, more heads or rows than a dispatch can count,
-// and shapes that do not agree. Dispatch sizes depend on C and S, never on the length. Heads of more than 256, output_qk
-// and attention that is not causal go through the general kernels of attention.h.
+// and shapes that do not agree. Dispatch sizes depend on C and S, never on the length. Heads of more than 256,
+// output_qk and attention that is not causal go through the general kernels of attention.h.
 void plan_group_query_attention(const GroupQueryAttentionProblem& problem, Recorder& recorder);
 
 }  // namespace sluice::kernels

@@ -27,6 +27,8 @@ struct Case {
   bool bias_per_head = false;
   int32_t window = -1;
   float softcap = 0, scale = 0;
+  bool both_ways = false;
+  int qk = 0;                         // 1: scores, 2: weights
   std::vector<int32_t> lengths = {};  // total lengths of a right-padded first prompt, instead of pasts
 
   uint32_t batch() const { return static_cast<uint32_t>(lengths.empty() ? pasts.size() : lengths.size()); }
@@ -36,11 +38,11 @@ inline void PrintTo(const Case& c, std::ostream* os) {  // NOLINT(readability-id
   *os << fmt::format(
       "seq {} pasts [{}] lengths [{}] head {} kv_heads {} group {} spare {} f16 {} packed {} rotary {}{}{} norm {} "
       "bias {}{} sink {} "
-      "smooth {} window {} softcap {} scale {}",
+      "smooth {} window {} softcap {} scale {} both ways {} qk {}",
       c.seq, fmt::join(c.pasts, ","), fmt::join(c.lengths, ","), c.head_size, c.kv_heads, c.group, c.spare,
       c.storage == Storage::kF16, c.packed, c.rotary, c.interleaved ? " interleaved" : "",
       c.positions ? " positions" : "", c.norm, c.bias, c.bias_per_head ? " per head" : "", c.sink, c.smooth, c.window,
-      c.softcap, c.scale);
+      c.softcap, c.scale, c.both_ways, c.qk);
 }
 
 class Random {
@@ -112,6 +114,8 @@ inline GqaReference make_reference(const Case& c, uint32_t seed) {
   r.softcap = c.softcap;
   r.window = c.window;
   r.smooth = c.smooth;
+  r.causal = !c.both_ways;
+  r.qk_total = c.qk != 0 ? longest : 0;
   r.half = c.storage == Storage::kF16;
   return r;
 }
@@ -161,6 +165,9 @@ inline GroupQueryAttentionProblem make_problem(const Case& c, const GqaReference
   p.rotary_interleaved = c.interleaved;
   p.local_window_size = c.window;
   p.smooth_softmax = c.smooth;
+  p.causal = !c.both_ways;
+  if (c.qk != 0) p.output_qk = runner.allocate(c.storage, {r.batch, r.heads, r.seq, r.qk_total});
+  p.qk_weights = c.qk == 2;
   return p;
 }
 
@@ -189,6 +196,8 @@ inline void check(const Case& c, uint32_t seed) {
   expect_close(runner.read_floats(p.key_cache), r.key_cache, tolerance, "key cache");
   expect_close(runner.read_floats(p.value_cache), r.value_cache, 0, "value cache");
   expect_close(runner.read_floats(p.output), want, tolerance, "output");
+  if (c.qk != 0)
+    expect_close(runner.read_floats(p.output_qk), c.qk == 1 ? r.scores : r.weights, tolerance, "output_qk");
 }
 
 }  // namespace sluice::kernels::gqa_test

@@ -126,6 +126,23 @@ TEST(Gqa, OnePlanServesEveryLength) {
   check({.seq = 20, .pasts = {900}, .head_size = 32, .kv_heads = 1, .group = 4, .spare = 1200}, 4);
 }
 
+// Key and value without tokens: the caches are only read.
+TEST(Gqa, ReadsACacheThatIsAlreadyFull) {
+  for (const bool both_ways : {false, true}) {
+    Case c{.seq = 3, .pasts = {20}, .kv_heads = 2, .group = 2, .rotary = 16};
+    c.both_ways = both_ways;
+    GqaReference r = make_reference(c, 6);
+    const auto want = r.run();
+    Runner runner(test_device());
+    auto p = make_problem(c, r, runner);  // run() has put the new rows into the reference's caches
+    p.key.shape[1] = p.value.shape[1] = 0;
+    plan_group_query_attention(p, runner.recorder());
+    runner.run();
+    expect_close(runner.read_floats(p.output), want, 2e-5f, "output");
+    expect_close(runner.read_floats(p.key_cache), r.key_cache, 0, "key cache");
+  }
+}
+
 TEST(Gqa, RefusesWhatItCannotDo) {
   const Case c{.kv_heads = 2, .group = 2, .rotary = 16};
   const GqaReference r = make_reference(c, 1);
@@ -153,6 +170,8 @@ TEST(Gqa, RefusesWhatItCannotDo) {
   refuses([](auto& p) { p.q_norm_weight = {1, Storage::kF32, {16}}; }, "k_norm_weight");
   refuses([](auto& p) { p.attention_bias = {1, Storage::kF32, {1, 3, 1, 4}}; }, "attention_bias");
   refuses([](auto& p) { p.seqlens.shape = {2}; }, "seqlens_k");
+  refuses([](auto& p) { p.causal = false, p.local_window_size = 4; }, "local_window_size must be -1");
+  refuses([](auto& p) { p.output_qk = {1, Storage::kF32, {1, 4, 1, 99}}; }, "output_qk");
 }
 
 TEST(Gqa, NothingToDo) {

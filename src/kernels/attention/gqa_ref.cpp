@@ -70,35 +70,41 @@ double GqaReference::score(const std::vector<float>& q, uint32_t b, uint32_t s, 
   return result;
 }
 
-void GqaReference::attend(uint32_t b, uint32_t s, uint32_t head, float* out) const {
+void GqaReference::attend(uint32_t b, uint32_t s, uint32_t head, float* out) {
   const auto q = turned(&query[(static_cast<size_t>(b * seq + s) * heads + head) * head_size], q_norm, b, s);
   const uint32_t seen = past(b) + s + 1, total = static_cast<uint32_t>(seqlens[b] + 1);
-  const uint32_t last = std::min(seen, total);
+  const uint32_t last = causal ? std::min(seen, total) : total;
   const uint32_t first = window > 0 && seen > static_cast<uint32_t>(window) ? seen - window : 0;
-  std::vector<double> scores;
-  for (uint32_t j = first; j < last; ++j) scores.push_back(score(q, b, s, head, j));
+  std::vector<double> row;
+  for (uint32_t j = first; j < last; ++j) row.push_back(score(q, b, s, head, j));
   const bool has_sink = smooth || !sink.empty();
   const double sink_score = sink.empty() ? 0 : sink[head];
   double top = has_sink ? sink_score : -INFINITY;
-  for (double v : scores) top = std::max(top, v);
+  for (double v : row) top = std::max(top, v);
+  const size_t qk_at = (static_cast<size_t>(b * heads + head) * seq + s) * qk_total + first;
+  for (size_t i = 0; i < row.size() && qk_total > 0; ++i) scores[qk_at + i] = static_cast<float>(row[i]);
   std::vector<double> sum(head_size, 0);
-  double weights = has_sink ? std::exp(sink_score - top) : 0;
-  if (top == -INFINITY) scores.clear();
-  for (size_t i = 0; i < scores.size(); ++i) {
-    const double w = std::exp(scores[i] - top);
+  double total_weight = has_sink ? std::exp(sink_score - top) : 0;
+  if (top == -INFINITY) row.clear();
+  for (size_t i = 0; i < row.size(); ++i) {
+    const double w = std::exp(row[i] - top);
     const float* v =
         &value_cache[(static_cast<size_t>(b * kv_heads + head / (heads / kv_heads)) * capacity + first + i) *
                      head_size];
     for (uint32_t d = 0; d < head_size; ++d) sum[d] += w * v[d];
-    weights += w;
+    total_weight += w;
   }
-  for (uint32_t d = 0; d < head_size; ++d) out[d] = static_cast<float>(weights == 0 ? 0 : sum[d] / weights);
+  for (size_t i = 0; i < row.size() && qk_total > 0; ++i)
+    weights[qk_at + i] = static_cast<float>(std::exp(row[i] - top) / total_weight);
+  for (uint32_t d = 0; d < head_size; ++d) out[d] = static_cast<float>(total_weight == 0 ? 0 : sum[d] / total_weight);
 }
 
 std::vector<float> GqaReference::run() {
   for (uint32_t b = 0; b < batch; ++b) {
     for (uint32_t s = 0; s < seq; ++s) append(b, s);
   }
+  scores.assign(static_cast<size_t>(batch) * heads * seq * qk_total, 0);
+  weights = scores;
   std::vector<float> output(static_cast<size_t>(batch) * seq * heads * head_size);
   for (uint32_t b = 0; b < batch; ++b) {
     for (uint32_t s = 0; s < seq; ++s) {

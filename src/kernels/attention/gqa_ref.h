@@ -23,7 +23,10 @@ struct GqaReference {
   float scale = 0, softcap = 0, epsilon = 1e-6f;
   int32_t window = -1;
   bool smooth = false;
-  bool half = false;  // rotated queries and cached rows are rounded to float16
+  bool causal = true;
+  uint32_t qk_total = 0;               // columns of the two below; 0: they stay empty
+  std::vector<float> scores, weights;  // (B, Nq, S, qk_total), 0 where a row does not see a key
+  bool half = false;                   // rotated queries and cached rows are rounded to float16
 
   std::vector<float> run();  // output (B, S, Nq, D)
 
@@ -31,7 +34,7 @@ struct GqaReference {
   uint32_t past(uint32_t b) const;
   std::vector<float> turned(const float* head, const std::vector<float>& norm, uint32_t b, uint32_t s) const;
   void append(uint32_t b, uint32_t s);
-  void attend(uint32_t b, uint32_t s, uint32_t head, float* out) const;
+  void attend(uint32_t b, uint32_t s, uint32_t head, float* out);
   double score(const std::vector<float>& q, uint32_t b, uint32_t s, uint32_t head, uint32_t j) const;
 };
 

@@ -102,6 +102,34 @@ std::vector<Case> crowds() {
   };
 }
 
+// What goes through the general attention kernels.
+std::vector<Case> general() {
+  std::vector<Case> cases;
+  for (Storage storage : {Storage::kF32, Storage::kF16}) {
+    for (uint32_t seq : {1u, 5u, 33u}) {
+      const Case base{.seq = seq, .pasts = {21}, .kv_heads = 2, .group = 3, .storage = storage, .rotary = 16};
+      const auto add = [&](auto&& change) {
+        cases.push_back(base);
+        change(cases.back());
+      };
+      add([](Case& c) { c.both_ways = true; });
+      add([](Case& c) { c.both_ways = true, c.pasts = {3, 40}, c.sink = true, c.packed = true; });
+      add([](Case& c) { c.both_ways = true, c.bias = true, c.softcap = 2, c.qk = 2; });
+      for (int qk : {1, 2}) {
+        add([qk](Case& c) { c.qk = qk; });
+        add([qk](Case& c) { c.qk = qk, c.window = 7, c.smooth = true, c.pasts = {0, 30}; });
+        add([qk](Case& c) { c.qk = qk, c.sink = true, c.bias = true, c.bias_per_head = true, c.norm = true; });
+      }
+      for (uint32_t size : {264u, 512u}) {
+        add([size](Case& c) { c.head_size = size, c.window = 9, c.norm = true; });
+        add([size](Case& c) { c.head_size = size, c.rotary = 40, c.sink = true, c.group = 1, c.packed = true; });
+      }
+    }
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(General, GqaTest, ::testing::ValuesIn(general()));
 INSTANTIATE_TEST_SUITE_P(Crowds, GqaTest, ::testing::ValuesIn(crowds()));
 INSTANTIATE_TEST_SUITE_P(Lengths, GqaTest, ::testing::ValuesIn(lengths()));
 INSTANTIATE_TEST_SUITE_P(Shapes, GqaTest, ::testing::ValuesIn(shapes()));

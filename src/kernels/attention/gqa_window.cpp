@@ -1,6 +1,6 @@
-// A windowed cache is brought into a scratch cache with room for the new tokens behind the resident ones. Attention over
-// that is the usual one, with lengths that count from the oldest resident position; then the newest rows move to the
-// front of the present cache.
+// A windowed cache is brought into a scratch cache with room for the new tokens behind the resident ones. Attention
+// over that is the usual one, with lengths that count from the oldest resident position; then the newest rows move to
+// the front of the present cache.
 #include "kernels/attention/gqa_window.h"
 
 #include "kernels/attention/kv_cache.h"
@@ -39,8 +39,7 @@ void check(const GroupQueryAttentionProblem& p, const Tensor& past_key, const Te
     fail(kTag, "sliding_window_cache needs local_window_size of at least 1, got {}", p.local_window_size);
   if (!past_key || !past_value) fail(kTag, "sliding_window_cache needs past_key and past_value");
   if (p.output_qk) fail(kTag, "output_qk is not supported with sliding_window_cache");
-  if (p.key && p.key.rank() == 3 && p.key.shape[1] == 0)
-    fail(kTag, "sliding_window_cache needs new keys and values");
+  if (p.key && p.key.rank() == 3 && p.key.shape[1] == 0) fail(kTag, "sliding_window_cache needs new keys and values");
   const Tensor* const pairs[][2] = {{&past_key, &p.key_cache}, {&past_value, &p.value_cache}};
   for (const auto& [past, present] : pairs) {
     if (past->rank() != 4 || past->shape != present->shape || past->storage != present->storage) {

@@ -9,8 +9,8 @@ namespace sluice::kernels {
 // kF16). The other rows of cache are left as they are. P = 0 records nothing.
 void plan_kv_copy(const Tensor& past, const Tensor& cache, Recorder& recorder);
 
-// A step's cache in a buffer of its own: cache (B, Nkv, C, D) = the first seqlens[b] + 1 - new_rows rows of past (B, Nkv,
-// P, D), P <= C, then zeros. past may be empty; seqlens kI32 (B).
+// A step's cache in a buffer of its own: cache (B, Nkv, C, D) = the first seqlens[b] + 1 - new_rows rows of past (B,
+// Nkv, P, D), P <= C, then zeros. past may be empty; seqlens kI32 (B).
 struct KvBeginProblem {
   Tensor past, cache, seqlens;
   uint32_t new_rows = 0;

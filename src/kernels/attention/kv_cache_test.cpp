@@ -61,5 +61,26 @@ TEST(KvCache, RefusesOtherShapes) {
   EXPECT_NO_THROW(plan_kv_resize(a, {2, Storage::kF32, {1, 2, 9, 8}}, recorder));
 }
 
+// Only rows of the past survive; the rest of the cache becomes 0.
+TEST(KvBegin, KeepsThePastOfEachSequence) {
+  for (const bool has_past : {true, false}) {
+    Runner runner(test_device());
+    std::vector<float> past(2 * 3 * 4 * 5);
+    for (size_t i = 0; i < past.size(); ++i) past[i] = static_cast<float>(i + 1);
+    KvBeginProblem p;
+    if (has_past) p.past = runner.upload(Storage::kF32, {2, 3, 4, 5}, past);
+    p.cache = runner.upload(Storage::kF32, {2, 3, 6, 5}, std::vector<float>(2 * 3 * 6 * 5, -1));
+    p.seqlens = runner.upload({2}, std::vector<int32_t>{5, 3});
+    p.new_rows = 2;
+    plan_kv_begin(p, runner.recorder());
+    runner.run();
+    const auto got = runner.read_floats(p.cache);
+    for (size_t i = 0; i < got.size(); ++i) {
+      const size_t d = i % 5, row = i / 5 % 6, unit = i / 30, kept = unit < 3 ? 4 : 2;
+      EXPECT_EQ(got[i], has_past && row < kept ? past[(unit * 4 + row) * 5 + d] : 0) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sluice::kernels

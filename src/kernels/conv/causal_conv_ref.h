@@ -9,6 +9,8 @@ namespace sluice::kernels {
 struct CausalConvReference {
   uint32_t batch = 1, channels = 1, seq = 1, width = 1;
   bool silu = false;
+  uint32_t dilation = 1;
+  bool channels_last = false;                // x, y and states are (B, time, C)
   std::vector<float> x, weight, bias, past;  // bias and past may be empty
   std::vector<float> y, present;             // what run() computes
   void run();

@@ -20,24 +20,28 @@ struct Case {
   bool bias, silu;
   int active;  // -1: no flag
   Storage storage;
+  uint32_t dilation = 1;
+  bool channels_last = false;
 };
 
 void PrintTo(const Case& c, std::ostream* os) {  // NOLINT(readability-identifier-naming): GoogleTest's name
-  *os << fmt::format("batch {} channels {} seq {} width {} state {} bias {} silu {} active {} f16 {}", c.batch,
-                     c.channels, c.seq, c.width, static_cast<int>(c.state), c.bias, c.silu, c.active,
-                     c.storage == Storage::kF16);
+  *os << fmt::format(
+      "batch {} channels {} seq {} width {} state {} bias {} silu {} active {} f16 {} dilation {} channels_last {}",
+      c.batch, c.channels, c.seq, c.width, static_cast<int>(c.state), c.bias, c.silu, c.active,
+      c.storage == Storage::kF16, c.dilation, c.channels_last);
 }
 
 std::vector<Case> cases() {
   std::vector<Case> result;
   uint32_t i = 0;
   // Sequences shorter than, as long as and longer than the state, in every kind of state.
-  for (uint32_t width : {1u, 2u, 3u, 4u, 16u}) {
+  for (uint32_t width : {1u, 2u, 3u, 4u, 16u, 64u}) {
     for (uint32_t seq : {1u, 2u, 3u, 4u, 15u, 33u}) {
       for (State state : {State::kNone, State::kNew, State::kSeparate, State::kInPlace}) {
         ++i;
         result.push_back({1 + i % 2, i % 3 == 0 ? 300u : 5u, seq, width, state, i % 4 < 2, i % 5 < 2,
-                          static_cast<int>(i % 3) - 1, i % 7 < 3 ? Storage::kF16 : Storage::kF32});
+                          static_cast<int>(i % 3) - 1, i % 7 < 3 ? Storage::kF16 : Storage::kF32, 1 + i % 11 / 8,
+                          i % 13 < 4});
       }
     }
   }
@@ -65,8 +69,12 @@ TEST_P(CausalConvTest, MatchesTheReference) {
   if (c.storage == Storage::kF16 && !test_device().caps().f16) GTEST_SKIP() << "no shader-f16";
   std::mt19937 engine(5);
   Runner runner(test_device());
-  const std::vector<uint32_t> shape{c.batch, c.channels, c.seq}, state{c.batch, c.channels, c.width - 1};
-  const size_t carried = size_t{c.batch} * c.channels * (c.width - 1);
+  const uint32_t tail = (c.width - 1) * c.dilation;
+  const auto shape_of = [&c](uint32_t columns) {
+    return c.channels_last ? std::vector{c.batch, columns, c.channels} : std::vector{c.batch, c.channels, columns};
+  };
+  const std::vector<uint32_t> shape = shape_of(c.seq), state = shape_of(tail);
+  const size_t carried = size_t{c.batch} * c.channels * tail;
   CausalConvProblem p;
   p.x = runner.upload(c.storage, shape, randoms(engine, size_t{c.batch} * c.channels * c.seq));
   p.weight = runner.upload(c.storage, {c.channels, 1, c.width}, randoms(engine, size_t{c.channels} * c.width));
@@ -82,6 +90,8 @@ TEST_P(CausalConvTest, MatchesTheReference) {
     p.active.storage = Storage::kU32;
   }
   if (c.silu) p.activation = ConvActivation::kSilu;
+  p.dilation = c.dilation;
+  p.channels_last = c.channels_last;
 
   const auto values = [&](const Tensor& t) { return t ? runner.read_floats(t) : std::vector<float>{}; };
   CausalConvReference r{.batch = c.batch,
@@ -89,6 +99,8 @@ TEST_P(CausalConvTest, MatchesTheReference) {
                         .seq = c.seq,
                         .width = c.width,
                         .silu = c.silu,
+                        .dilation = c.dilation,
+                        .channels_last = c.channels_last,
                         .x = values(p.x),
                         .weight = values(p.weight),
                         .bias = values(p.bias),
@@ -129,8 +141,11 @@ TEST(CausalConv, RefusesWhatDoesNotAgree) {
   EXPECT_NO_THROW(plan_causal_conv(good, recorder));
   refuses([](auto& p) { p.x.shape = {2, 3, 4, 5}; });
   refuses([](auto& p) { p.weight.shape = {3, 2, 3}; });
-  refuses([](auto& p) { p.weight.shape = {3, 1, 17}; });
+  refuses([](auto& p) { p.weight.shape = {3, 1, 65}; });
   refuses([](auto& p) { p.present.shape = {2, 3, 3}; });
+  refuses([](auto& p) { p.dilation = 0; });
+  refuses([](auto& p) { p.dilation = 2; });
+  refuses([](auto& p) { p.channels_last = true; });
   refuses([](auto& p) { p.past = {5, Storage::kF16, {2, 3, 2}}; });
   refuses([](auto& p) { p.bias = {5, Storage::kF32, {4}}; });
   refuses([](auto& p) { p.active = {5, Storage::kI32, {1}}; });
