@@ -103,7 +103,7 @@ inline std::vector<gpu::Device*> test_devices() {
 class FreshDevices {
  public:
   gpu::Device& pick(Random& random) {
-    if (used_++ % 100 == 0) {
+    if (used_++ % 400 == 0) {
       gpu::DeviceOptions plain;
       plain.disable.no_subgroups = true;
       devices_.clear();

@@ -2,6 +2,7 @@
 // row tiles are dispatched as the worst distribution needs, and those beyond the number found by the sort end at once.
 // Tokens are taken in chunks when the activations between the products would not fit in one binding.
 #include <algorithm>
+#include <bit>
 
 #include "kernels/moe/qmoe_plan.h"
 
@@ -56,7 +57,7 @@ void plan_sort(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   Dispatch d;
   d.name = "qmoe/sort";
   d.shader.file = "kernels/moe/qmoe_sort.wgsl";
-  d.shader.defines = {{"WG", 256u}, {"EXPERTS", std::max(32u, c.sizes.experts)}, {"TM", c.tile_rows}};
+  d.shader.defines = {{"WG", 256u}, {"EXPERTS", std::max(32u, std::bit_ceil(c.sizes.experts))}, {"TM", c.tile_rows}};
   d.shader.in_bounds = true;
   d.operands = {in(c.route), out(c.plan)};
   d.set_uniforms(chunk_params(p, c, {}));
