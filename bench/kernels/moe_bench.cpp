@@ -1,5 +1,5 @@
-// Times MatMulNBits and QMoE over the shapes of real models, in chains of layers with weights of their own: a working set
-// that fits in a GPU's cache says nothing about a model.
+// Times MatMulNBits and QMoE over the shapes of real models, in chains of layers with weights of their own: a working
+// set that fits in a GPU's cache says nothing about a model.
 #include <algorithm>
 #include <random>
 #include <vector>
@@ -49,7 +49,8 @@ void matmul(const Matrix& s, const bench::Options& options) {
       MatMulNBitsProblem p;
       p.a = x;
       p.b = runner.upload_bytes({s.n, s.k / kBlock, kBlock / 2}, random_bytes(size_t{s.n} * s.k / 2));
-      p.scales = runner.upload(float_storage(), {s.n, s.k / kBlock}, random_floats(size_t{s.n} * s.k / kBlock, 0.01f, 2));
+      p.scales =
+          runner.upload(float_storage(), {s.n, s.k / kBlock}, random_floats(size_t{s.n} * s.k / kBlock, 0.01f, 2));
       p.y = runner.allocate(float_storage(), {s.m, s.n});
       p.n = s.n;
       p.k = s.k;
@@ -57,7 +58,8 @@ void matmul(const Matrix& s, const bench::Options& options) {
       if (s.n == s.k) x = p.y;  // else the layers do not wait for one another
     }
   };
-  bench::run({"matmul_nbits", fmt::format("m={} n={} k={}", s.m, s.n, s.k), row_bytes(s.n, s.k), record, s.layers}, options);
+  bench::run({"matmul_nbits", fmt::format("m={} n={} k={}", s.m, s.n, s.k), row_bytes(s.n, s.k), record, s.layers},
+             options);
 }
 
 struct Experts {
@@ -115,8 +117,10 @@ int main(int argc, char** argv) {
     matmul({1, 5120, 2880, 24}, options);
     matmul({1, 2880, 4096, 24}, options);
     matmul({1, 201088, 2880, 2}, options);
-    for (const uint32_t t : {1u, 2u, 4u, 8u, 64u, 512u, 2048u}) qmoe({t, 2880, 2880, 32, 4, 4, t > 8 ? 4u : 32u}, options);
-    for (const uint32_t t : {1u, 2u, 4u, 8u, 64u, 512u, 2048u}) qmoe({t, 1024, 256, 128, 8, 8, t > 8 ? 8u : 64u}, options);
+    for (const uint32_t t : {1u, 2u, 4u, 8u, 64u, 512u, 2048u})
+      qmoe({t, 2880, 2880, 32, 4, 4, t > 8 ? 4u : 32u}, options);
+    for (const uint32_t t : {1u, 2u, 4u, 8u, 64u, 512u, 2048u})
+      qmoe({t, 1024, 256, 128, 8, 8, t > 8 ? 8u : 64u}, options);
   } catch (const Error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

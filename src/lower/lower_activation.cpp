@@ -82,7 +82,12 @@ void lower_hard_swish(Lowering& l, const Node& node) {
 }
 
 void lower_mish(Lowering& l, const Node& node) {
-  of_input(l, node, [&](ElementProgram& p, ElementArg x) { p.apply(kMul, x, p.apply(kTanh, p.apply(kSoftplus, x))); });
+  // tanh(log(1 + e)) is n / (n + 2) for n = e * (e + 2), which loses nothing near 0; beyond 20 it is 1 in float32.
+  of_input(l, node, [&](ElementProgram& p, ElementArg x) {
+    const ElementArg two = p.constant(2.0f), e = p.apply(kExp, p.apply(kMin, x, p.constant(20.0f)));
+    const ElementArg n = p.apply(kMul, e, p.apply(kAdd, e, two));
+    p.apply(kMul, x, p.apply(kDiv, n, p.apply(kAdd, n, two)));
+  });
 }
 
 void lower_softsign(Lowering& l, const Node& node) {

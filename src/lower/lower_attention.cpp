@@ -224,6 +224,23 @@ Tensor full_rank(Tensor mask) {
   return mask;
 }
 
+// left_window_size and right_window_size: keys before and after its own token that a row sees at most; -1 for all.
+void read_windows(const Node& node, kernels::AttentionProblem& a) {
+  const int64_t left = node.i("left_window_size", -1), right = node.i("right_window_size", -1);
+  for (const int64_t size : {left, right}) {
+    if (size < -1 || size > std::numeric_limits<int32_t>::max())
+      fail("lower", "a window size must be -1 or more and fit in 32 bits, got {}", size);
+  }
+  if (left < 0 && right < 0) return;
+  const uint32_t all = a.sizes.keys + a.sizes.seq;  // no row has more keys on either side
+  const auto size_of = [&](int64_t size) {
+    return size < 0 ? all : static_cast<uint32_t>(std::min<int64_t>(size, all));
+  };
+  if (!a.causal) a.ahead = size_of(right);
+  a.causal = true;
+  if (left >= 0) a.window = size_of(left) + 1 + a.ahead;
+}
+
 void read_options(const Node& node, kernels::AttentionProblem& a) {
   a.scale = node.f("scale", 1.0f / std::sqrt(static_cast<float>(a.sizes.key_size)));
   if (!(a.scale > 0)) fail("lower", "scale must be above 0, got {}", a.scale);
@@ -275,8 +292,8 @@ void lower_attention(Lowering& l, const Node& node) {
   a.lengths = l.input(node, 6);
   if (a.lengths) a.past_of = kernels::PastOf::kLengthsAnySign;
   a.qk = l.output(node, 3);
-  const bool is_half = l.value(node.input(0)).dtype == DType::kFloat16;
-  a.hidden = is_half ? -65504.0f : -std::numeric_limits<float>::max();
+  a.hidden = -std::numeric_limits<float>::infinity();
+  read_windows(node, a);
   kernels::plan_attention(a, l.recorder());
 }
 

@@ -122,9 +122,15 @@ void lower_space_to_depth(Lowering& l, const Node& node) {
   Tensor x = l.input(node, 0), y = l.output(node, 0);
   const auto b = static_cast<uint32_t>(node.i("blocksize", 1));
   const uint32_t channels = x.shape[1], height = y.shape[2], width = y.shape[3];
+  const std::string mode = node.s("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD") fail("lower", "mode must be DCR or CRD, got \"{}\"", mode);
+  const bool block_first = mode == "DCR";
   x.shape = {x.shape[0], channels, height, b, width, b};
-  y.shape = {x.shape[0], b, b, channels, height, width};
-  kernels::plan_transpose({.x = x, .y = y, .perm = {0, 3, 5, 1, 2, 4}}, l.recorder());
+  y.shape = block_first ? std::vector<uint32_t>{x.shape[0], b, b, channels, height, width}
+                        : std::vector<uint32_t>{x.shape[0], channels, b, b, height, width};
+  using Axes = std::vector<uint32_t>;
+  kernels::plan_transpose({.x = x, .y = y, .perm = block_first ? Axes{0, 3, 5, 1, 2, 4} : Axes{0, 1, 3, 5, 2, 4}},
+                          l.recorder());
 }
 
 }  // namespace sluice::lower

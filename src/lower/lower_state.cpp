@@ -1,4 +1,6 @@
 // Convolutions and operators that carry a state of fixed size from token to token, as kernel plans.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -105,6 +107,9 @@ void lower_conv(Lowering& l, const Node& node) {
   problem.group = static_cast<uint32_t>(node.i("group", 1));
   const size_t axes = problem.x.shape.size() - 2;
   if (axes != 1 && axes != 2) fail("lower", "convolutions have 1 or 2 spatial axes, got {}", axes);
+  const std::vector<int64_t> kernel = node.ints("kernel_shape");
+  if (!kernel.empty() && !std::equal(kernel.begin(), kernel.end(), problem.w.shape.begin() + 2, problem.w.shape.end()))
+    fail("lower", "kernel_shape must be W's, {}", fmt::join(problem.w.shape.begin() + 2, problem.w.shape.end(), " x "));
   const std::string pad = node.s("auto_pad", "NOTSET");
   if (pad != "NOTSET" && pad != "VALID" && pad != "SAME_UPPER" && pad != "SAME_LOWER")
     fail("lower", "auto_pad \"{}\" is not supported", pad);

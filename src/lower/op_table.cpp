@@ -195,15 +195,15 @@ struct IdleAttribute {
 
 // Attributes that change nothing in the forms of the operators that are taken.
 constexpr IdleAttribute kIdle[] = {
-    {"Cast", "saturate"},                   // of casts to float8
-    {"CastLike", "saturate"},               //
-    {"Dropout", "ratio"},                   // of training
-    {"Dropout", "seed"},                    //
-    {"LayerNormalization", "stash_type"},   // norms are computed in float32
-    {"QMoE", "accuracy_level"},             // a minimum, which float32 products meet
-    {"QuantizeLinear", "saturate"},         // of float8 results
-    {"ReduceL1", "noop_with_empty_axes"},   // inference asks where there are no axes
-    {"ReduceL2", "noop_with_empty_axes"},   //
+    {"Cast", "saturate"},                  // of casts to float8
+    {"CastLike", "saturate"},              //
+    {"Dropout", "ratio"},                  // of training
+    {"Dropout", "seed"},                   //
+    {"LayerNormalization", "stash_type"},  // norms are computed in float32
+    {"QMoE", "accuracy_level"},            // a minimum, which float32 products meet
+    {"QuantizeLinear", "saturate"},        // of float8 results
+    {"ReduceL1", "noop_with_empty_axes"},  // inference asks where there are no axes
+    {"ReduceL2", "noop_with_empty_axes"},  //
     {"ReduceLogSum", "noop_with_empty_axes"},
     {"ReduceLogSumExp", "noop_with_empty_axes"},
     {"ReduceMax", "noop_with_empty_axes"},

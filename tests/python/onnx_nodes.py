@@ -20,8 +20,9 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 PINNED = HERE / "onnx_backend_counts.json"
 LONGEST_REASON = 200
-# Formulas that are ill-conditioned in float32: relative tolerance. log(1 + exp(x)) loses all but ten bits near x = -10.
-TOLERANCES = {"test_mish_expanded": 2e-3}
+# Relative tolerances, where the formula in float32 loses all but ten bits (log(1 + exp(x)) near x = -10) or a chain of float16 results
+# is rounded at each step.
+TOLERANCES = {"test_mish_expanded": 2e-3, "test_attention_4d_causal_fp16_expanded": 2e-3}
 # First match decides; of a graph with several obstacles the first.
 CLASSES = (
     ("operator", r"the operator is not supported|is not supported: no kernel|unsupported operator|subgraph|control-flow|functions are not"),

@@ -114,6 +114,7 @@ def singles():
     yield "MatMul-int32", case("", "MatMul", [INTS, INTS.T]), "int32"
     yield "Gemm-rank", case("", "Gemm", [CUBE, F]), "A must have rank 2"
     yield "Gemm-bias", case("", "Gemm", [F, F.T, np.zeros(5, np.float32)]), "does not broadcast"
+    yield "Conv-kernel-shape", case("", "Conv", [CUBE, np.zeros((4, 1, 3), np.float32)], group=4, kernel_shape=[2]), "kernel_shape must be W's"
     yield "Conv-kernel", case("", "Conv", [CUBE, np.zeros((4, 1, 9), np.float32)], group=4), "larger than the padded input"
     yield "LayerNormalization-scale", case("", "LayerNormalization", [F, np.zeros(2, np.float32)]), "scale must be [3]"
     yield "BatchNormalization-training", case("", "BatchNormalization", [F, ROW, ROW, ROW, ROW], training_mode=1), "training_mode must be 0"

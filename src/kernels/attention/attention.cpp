@@ -24,8 +24,9 @@ struct alignas(16) ScoreParams {
   uint32_t window;
   float scale, softcap, padding_score, hidden;
   uint32_t row_tiles, workgroups;
+  int32_t ahead;
 };
-static_assert(sizeof(ScoreParams) == 112);
+static_assert(sizeof(ScoreParams) == 128);
 
 struct alignas(16) SoftmaxParams {
   uint32_t seq, first, rows, keys, heads, kv_heads, workgroups;
@@ -130,7 +131,8 @@ void add_scores(const AttentionProblem& p, const Part& part, const Tensor& score
                      .padding_score = p.padding_score,
                      .hidden = p.hidden,
                      .row_tiles = part.row_tiles,
-                     .workgroups = 0};
+                     .workgroups = 0,
+                     .ahead = static_cast<int32_t>(p.ahead)};
   if (p.mask) {
     const auto& m = p.mask.shape;
     params.mask_key = m[3] == 1 ? 0 : 1;

@@ -39,10 +39,11 @@ struct AttentionProblem {
 
   Tensor lengths;           // optional kI32 (B): keys of each sequence, less length_bias; those beyond are hidden
   int32_t length_bias = 0;  // added to each of the lengths
-  bool causal = false;      // row s sees keys up to past + s
+  bool causal = false;      // row s sees keys up to past + s + ahead
   PastOf past_of = PastOf::kNumber;
   uint32_t past = 0;
-  uint32_t window = 0;  // causal: keys that a row sees at most; 0: all
+  uint32_t ahead = 0;
+  uint32_t window = 0;  // causal: the last keys that a row sees, at most so many; 0: all
 
   float scale = 1;
   float softcap = 0;  // 0: none

@@ -12,8 +12,9 @@ void AttentionReference::row(uint32_t b, uint32_t head, uint32_t s) {
   int64_t last = lengths.empty() ? keys : std::clamp<int64_t>(lengths[b], 0, keys), first = 0;
   const int64_t before = past_of == 0 ? past : past_of == 1 ? std::max<int64_t>(last - seq, 0) : last - int64_t{seq};
   if (causal) {
-    if (window > 0) first = std::max<int64_t>(0, before + s + 1 - int64_t{window});
-    last = std::min(last, before + s + 1);
+    const int64_t end = before + s + 1 + ahead;
+    if (window > 0) first = std::max<int64_t>(0, end - int64_t{window});
+    last = std::min(last, end);
   }
   std::vector<double> scores(keys, -INFINITY);
   double top = -INFINITY;

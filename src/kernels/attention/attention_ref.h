@@ -14,7 +14,7 @@ struct AttentionReference {
   bool causal = false, smooth = false;
   int past_of = 0;  // PastOf
   int64_t past = 0;
-  uint32_t window = 0;
+  uint32_t window = 0, ahead = 0;
   double scale = 1, softcap = 0, padding_score = 0, hidden = 0;
   std::vector<float> mask;       // optional (B, N, S, T): added; NaN hides
   std::vector<int32_t> padding;  // optional (B, S, T): 0 adds padding_score

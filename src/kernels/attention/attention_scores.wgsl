@@ -34,6 +34,7 @@ struct Params {
   hidden: f32,
   row_tiles: u32,
   workgroups: u32,
+  ahead: i32,
 }
 
 @group(0) @binding(AT_Q) var<storage, read> query: array<T>;
@@ -80,7 +81,7 @@ fn seen_keys(place: Place) -> vec2<i32> {
 #endif
   var first = 0;
 #if CAUSAL
-  let last = past + i32(place.token) + 1;
+  let last = past + i32(place.token) + 1 + params.ahead;
   if (params.window > 0u) { first = max(0, last - i32(params.window)); }
   total = clamp(last, 0, total);
 #endif

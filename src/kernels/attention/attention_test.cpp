@@ -23,7 +23,7 @@ struct Case {
   uint32_t spare = 0;  // rows of the caches beyond the keys: NaN
   bool head_major = false, causal = false, smooth = false, sink = false, lengths = false;
   PastOf past_of = PastOf::kNumber;
-  uint32_t past = 0, window = 0;
+  uint32_t past = 0, window = 0, ahead = 0;
   float softcap = 0;
   Mask mask = Mask::kNone;
   std::array<bool, 3> repeat{false, false, false};  // the mask's batch, heads, rows
@@ -164,6 +164,7 @@ void check(const Case& c, uint32_t seed) {
   p.past = c.past;
   r.past = c.past;
   p.window = r.window = c.window;
+  p.ahead = r.ahead = c.ahead;
   p.scale = 0.3f;
   r.scale = 0.3f;
   p.softcap = c.softcap;
@@ -235,6 +236,7 @@ TEST(Attention, LengthsWindowsAndSinks) {
         c.causal = causal;
         c.window = causal ? window : 0;
         check(c, ++seed);
+        c.ahead = causal ? 3 : 0;
         c.sink = true;
         c.qk = 3;
         check(c, ++seed);
