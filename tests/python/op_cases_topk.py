@@ -89,11 +89,11 @@ def topk_refusals():
     yield "k-computed", computed_k(), {"x": x, "m": np.zeros((1, 99), np.float32)}, "k must be known at compile time"
     yield "scalar", topk_model(x[0, 0], 1), {"x": x[0, 0]}, "must not be a scalar"
     boolean = x != 0
-    yield "bool", topk_model(boolean, 1), {"x": boolean}, "not bool"
+    yield "bool", topk_model(boolean, 1), {"x": boolean}, "element type bool"
 
 
 def type_refusals():
-    """Arithmetic on the rare integers, casts that 32 bits cannot hold, numbers beyond them: (name, model, feeds, words, names the node)."""
+    """Casts that 32 bits cannot hold, numbers beyond them: (name, model, feeds, words, names the node)."""
     def unary(op, array, to=None):
         out = to or helper.np_dtype_to_tensor_dtype(array.dtype)
         node = helper.make_node(op, ["x"], ["y"], f"test/{op}", **({"to": to} if to else {}))
@@ -101,10 +101,6 @@ def type_refusals():
                                   [helper.make_tensor_value_info("y", out, None)])
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), {"x": array}
 
-    yield "neg-int8", *unary("Neg", np.ones(3, np.int8)), "element type int8", True
-    yield "neg-int16", *unary("Neg", np.ones(3, np.int16)), "element type int16", True
-    yield "sign-uint32", *unary("Sign", np.ones(3, np.uint32)), "element type uint32", True
-    yield "sign-uint64", *unary("Sign", np.ones(3, np.uint64)), "element type uint64", True
     yield "cast-uint32-int64", *unary("Cast", np.ones(3, np.uint32), TensorProto.INT64), "a cast from uint32 to int64", True
     yield "cast-int8-uint64", *unary("Cast", np.ones(3, np.int8), TensorProto.UINT64), "a cast from int8 to uint64", True
     yield "cast-double", *unary("Cast", np.ones(3, np.float32), TensorProto.DOUBLE), "element type double", True

@@ -12,7 +12,7 @@ import sys
 import afmoe
 import numpy as np
 import pytest
-from sluice import MODELS, ROOT, disabled, succeed
+from command import MODELS, ROOT, disabled, succeed
 
 sys.path.append(str(ROOT / "tools"))
 import export_afmoe  # noqa: E402

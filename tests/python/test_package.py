@@ -382,7 +382,9 @@ def test_threads_share_a_generator_and_a_device(demo, device):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_ends_a_generation():
     script = f"""
+import signal
 import sluice
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
 generator = sluice.Generator({str(DEMO)!r})
 try:
     for token in generator.generate({PROMPT!r}, 100000, greedy=True, ignore_stop_tokens=True):

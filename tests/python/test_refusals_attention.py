@@ -7,7 +7,7 @@ import onnx
 import pytest
 from op_cases import MS, case, normal, rope_tables
 from op_cases_attention import ints, with_opset
-from sluice import BUILD, disabled
+from command import BUILD, disabled
 
 F32 = np.float32
 
