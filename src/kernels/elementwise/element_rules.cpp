@@ -54,7 +54,7 @@ constexpr ElementRule kRules[] = {
     {kSub, "ii", 'i', "$0 - $1"},
     {kMul, "ff", 'f', "$0 * $1"},
     {kMul, "ii", 'i', "$0 * $1"},
-    {kDiv, "ff", 'f', "$0 / $1"},
+    {kDiv, "ff", 'f', "div_f($0, $1)"},
     {kDiv, "ii", 'i', "$0 / $1"},
     {kPow, "ff", 'f', "pow_f($0, $1)"},
     {kPow, "fi", 'f', "pow_f($0, F($1))"},

@@ -30,6 +30,14 @@ fn log_f(x: F) -> F {
 fn sqrt_f(x: F) -> F { return select(select(sqrt(x), nan_value(), x < F(0.0)), x, is_nan(x)); }
 fn rsqrt_f(x: F) -> F { return select(select(inverseSqrt(x), nan_value(), x < F(0.0)), x, is_nan(x)); }
 
+// WGSL allows quotients an error of 2.5 units in the last place, and some devices make one, but multiplying and adding
+// in one step is exact enough to mend it. Where that leads out of the finite numbers the quotient stays.
+fn div_f(a: F, b: F) -> F {
+  let q = a / b;
+  let mended = fma(fma(-q, b, a), F(1.0) / b, q);
+  return select(q, mended, (bitcast<U>(mended) & U(0x7fffffffu)) < U(0x7f800000u));
+}
+
 fn sigmoid_f(x: F) -> F { return F(1.0) / (F(1.0) + exp_f(-x)); }
 
 // Some devices compute tanh from exp(2x), which overflows.
