@@ -62,9 +62,10 @@ check-fuzz: deps-tests  ## A minute of mutated models against the importer, unde
 	cd build/asan && ./import_fuzz --seconds 60 $(CURDIR)/tests/models/*/model.onnx
 
 check-random: configure-tests  ## Thousands of random graphs and kernel cases: make check-random ARGS="--first 50000 --seeds 100000"
-	cmake --build $(RELEASE) --target sluice_python moe_test matmul_test
+	cmake --build $(RELEASE) --target sluice_python run_graph moe_test matmul_test
 	SLUICE_RANDOM_CASES=3000 $(RELEASE)/moe_test --gtest_filter='*Random.*'
 	SLUICE_RANDOM_CASES=3000 $(RELEASE)/matmul_test --gtest_filter='*Random.*'
+	SLUICE_RANDOM_CASES=2000 .deps/venv/bin/python -m pytest -q tests/python/test_fusion.py
 	.deps/venv/bin/python tests/python/random_graphs.py --first 1000 --seeds 10000 $(ARGS)
 
 check-variants: configure-tests  ## The tests on a device with fewer features

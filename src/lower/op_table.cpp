@@ -10,7 +10,6 @@ namespace {
 using Op = kernels::ElementOp;
 using Reduce = kernels::ReduceOp;
 constexpr std::string_view kMs = "com.microsoft";
-constexpr std::string_view kOwn = "sluice";  // what graph/passes/fuse.h makes
 
 constexpr Types kFloats{DType::kFloat, DType::kFloat16};
 constexpr Types kFloat{DType::kFloat};
@@ -185,8 +184,12 @@ constexpr OpRow kOps[] = {
     {kMs, "SimplifiedLayerNormalization", lower_rms_norm, kFloats, {1, 1}},
     {kMs, "SkipLayerNormalization", lower_skip_layer_norm, kFloats, {1, 1}},
     {kMs, "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
-    {kOwn, "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
-    {kOwn, "QMoE", lower_qmoe, kFloats, {1, 1}},
+};
+
+// What graph/passes/fuse.h makes of them.
+constexpr OpRow kJoined[] = {
+    {"sluice", "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
+    {"sluice", "QMoE", lower_qmoe, kFloats, {1, 1}},
 };
 
 struct IdleAttribute {
@@ -232,8 +235,10 @@ void refuse_unread_attributes(const graph::Node& node) {
 std::span<const OpRow> op_table() { return kOps; }
 
 const OpRow* find_op(std::string_view domain, std::string_view op_type) {
-  for (const OpRow& row : kOps) {
-    if (row.domain == domain && row.op_type == op_type) return &row;
+  for (const std::span<const OpRow> rows : {std::span<const OpRow>(kOps), std::span<const OpRow>(kJoined)}) {
+    for (const OpRow& row : rows) {
+      if (row.domain == domain && row.op_type == op_type) return &row;
+    }
   }
   return nullptr;
 }

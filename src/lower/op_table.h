@@ -47,7 +47,8 @@ struct OpRow {
 };
 
 std::span<const OpRow> op_table();
-const OpRow* find_op(std::string_view domain, std::string_view op_type);  // nullptr if there is none
+// nullptr if there is none. Also finds the operators that joined nodes become, which no file can hold.
+const OpRow* find_op(std::string_view domain, std::string_view op_type);
 
 // Throws Error "lower" for an attribute that neither inference nor lowering asked for, unless it cannot change what a
 // node gives here: such an attribute belongs to a newer or another definition of the operator.

@@ -68,7 +68,7 @@ class Session:
         """The outputs of that name and order, or all in the model's order.
 
         `feeds` holds an array for each input: NumPy's, or anything on the CPU with `__dlpack__` (torch tensors). Element types: float32,
-        float16, int64 (values within 32 bits), int32, uint8, bool. The results are new writable arrays, which torch.from_dlpack takes.
+        float16, all integers (64-bit ones with values within 32 bits), bool. The results are new writable arrays, which torch.from_dlpack takes.
         Any thread may call; calls of sessions of one device take turns. Raises Error with every obstacle: unsupported operators, missing or
         wrong inputs, limits of the device.
         """
