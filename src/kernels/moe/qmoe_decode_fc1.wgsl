@@ -139,15 +139,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   x_start = token * params.k;
   let units = (params.k + UNIT_VALUES - 1u) / UNIT_VALUES;
 #if STAGED
-  var squares = 0.0;
-  for (var i = lane; i < units * UNIT_QUADS; i += WG) {
-    var v = row_quad(4u * i);
-#if NORM
-    squares += dot(v, v);
-    v *= gamma_quad(4u * i);
-#endif
-    stage(i, v);
-  }
+  let squares = stage_row(lane, units);
 #if NORM && SUBGROUPS
   stage_squares(lane, squares, subgroup_lane, subgroup_size);
 #elif NORM
