@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/matmul/nbits_plan.h"
+#include "kernels/matmul/tile_plan.h"
 
 namespace sluice::kernels {
 namespace {
@@ -11,7 +11,6 @@ namespace {
 constexpr const char* kTag = "matmul";
 constexpr uint32_t kGemvRows = 8;
 constexpr uint32_t kWorkgroup = 256;
-constexpr uint32_t kTileColumns = 64;
 constexpr size_t kBatchDims = 4;
 
 struct alignas(16) Params {
@@ -156,14 +155,15 @@ void plan_matmul(const MatMulProblem& p, Recorder& recorder) {
   d.shader.defines = {
       {"A", wgsl_type(p.a.storage)}, {"B", wgsl_type(p.b.storage)}, {"C", p.c ? wgsl_type(p.c.storage) : "f32"},
       {"Y", wgsl_type(p.y.storage)}, {"HAS_C", p.c ? 1u : 0u},      {"TRANS_B", p.trans_b ? 1u : 0u}};
-  const uint32_t columns = gemv ? (p.trans_b ? 8 : 32) : kTileColumns;
-  const uint32_t rows = gemv ? std::bit_ceil(q.m) : q.m <= 32 ? 32 : 64;
+  const TileShape tile = tile_shape({q.m, q.n, q.batches, false}, recorder.caps());
+  const uint32_t columns = gemv ? (p.trans_b ? 8 : 32) : tile.columns;
+  const uint32_t rows = gemv ? std::bit_ceil(q.m) : tile.rows;
   if (gemv) {
     const Defines more = {{"WG", kWorkgroup}, {"COLUMNS", columns}, {"ROWS", rows}};
     d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
   } else {
-    const Defines more = {{"TM", rows}, {"TRANS_A", p.trans_a ? 1u : 0u}};
-    d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
+    append_tile_defines(tile, d.shader.defines);
+    d.shader.defines.emplace_back("TRANS_A", p.trans_a ? 1u : 0u);
   }
   d.operands = {in(p.a), in(p.b), in(p.c ? p.c : p.a), out(p.y)};
   d.set_uniforms(q);
