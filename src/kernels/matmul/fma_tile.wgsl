@@ -4,7 +4,8 @@
 // of neighbouring columns. TM / TR and TN / TC are multiples of 8, TC of 4.
 alias StagedElement = f32;
 alias Staged = vec4<f32>;
-const QUADS: u32 = 4u;  // of K in a step
+const QUADS: u32 = 4u;
+const STEP: u32 = 4u * QUADS;  // of K
 const COLUMN_LANES: u32 = TN / TC;
 const ROW_LANES: u32 = TM / TR;
 const WG: u32 = COLUMN_LANES * ROW_LANES;

@@ -155,16 +155,17 @@ void plan_matmul(const MatMulProblem& p, Recorder& recorder) {
   d.shader.defines = {
       {"A", wgsl_type(p.a.storage)}, {"B", wgsl_type(p.b.storage)}, {"C", p.c ? wgsl_type(p.c.storage) : "f32"},
       {"Y", wgsl_type(p.y.storage)}, {"HAS_C", p.c ? 1u : 0u},      {"TRANS_B", p.trans_b ? 1u : 0u}};
-  const TileShape tile = tile_shape({q.m, q.n, q.batches, false}, recorder.caps());
+  const TileShape tile = tile_shape({TileCore::kMultiplyAdds, q.m, q.n, q.batches}, recorder.caps());
   const uint32_t columns = gemv ? (p.trans_b ? 8 : 32) : tile.columns;
   const uint32_t rows = gemv ? std::bit_ceil(q.m) : tile.rows;
   if (gemv) {
     const Defines more = {{"WG", kWorkgroup}, {"COLUMNS", columns}, {"ROWS", rows}};
     d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
   } else {
-    append_tile_defines(tile, d.shader.defines);
+    append_tile_defines(tile, q.k, d.shader.defines);
     d.shader.defines.emplace_back("TRANS_A", p.trans_a ? 1u : 0u);
   }
+  d.shader.in_bounds = !gemv;
   d.operands = {in(p.a), in(p.b), in(p.c ? p.c : p.a), out(p.y)};
   d.set_uniforms(q);
   d.groups = fold_groups(uint64_t{ceil_div(q.n, columns)} * ceil_div(q.m, rows) * q.batches, recorder.caps());

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/matmul/tile_plan.h"
+#include "kernels/matmul/matmul_nbits_plan.h"
 
 namespace sluice::kernels {
 namespace {
@@ -16,10 +16,7 @@ struct alignas(16) GemvParams {
   float epsilon;
   uint32_t pad;
 };
-struct alignas(16) GemmParams {
-  uint32_t m, rows, k, row_pitch, blocks, zero_pitch, column_tiles, row_tiles;
-};
-static_assert(sizeof(GemvParams) == 32 && sizeof(GemmParams) == 32);
+static_assert(sizeof(GemvParams) == 32);
 
 void check_float(const Tensor& tensor, const char* what) {
   if (!is_float(tensor.storage)) fail(kTag, "{} must be f32 or f16, got {}", what, wgsl_type(tensor.storage));
@@ -125,19 +122,6 @@ void plan_gemv(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch 
   recorder.add(std::move(d));
 }
 
-void plan_gemm(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch d, Recorder& recorder) {
-  const auto m = static_cast<uint32_t>(p.y.rows());
-  // Where the model's own type is f16, so may the products' operands be.
-  const TileShape tile = tile_shape({m, p.n, 1, p.a.storage == Storage::kF16}, recorder.caps());
-  const uint32_t row_tiles = ceil_div(m, tile.rows), column_tiles = ceil_div(p.n, tile.columns);
-  d.name = "matmul_nbits/gemm";
-  d.shader.file = "kernels/matmul/matmul_nbits_gemm.wgsl";
-  append_tile_defines(tile, d.shader.defines);
-  d.set_uniforms(GemmParams{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, column_tiles, row_tiles});
-  d.groups = fold_groups(uint64_t{row_tiles} * column_tiles, recorder.caps());
-  recorder.add(std::move(d));
-}
-
 }  // namespace
 
 void plan_matmul_nbits(const MatMulNBitsProblem& p, Recorder& recorder) {
@@ -152,7 +136,7 @@ void plan_matmul_nbits(const MatMulNBitsProblem& p, Recorder& recorder) {
   if (choose(p, m) == MatMulNBitsVariant::kGemv) {
     plan_gemv(p, layout, std::move(dispatch), recorder);
   } else {
-    plan_gemm(p, layout, std::move(dispatch), recorder);
+    plan_matmul_nbits_tiles(p, layout, std::move(dispatch), recorder);
   }
 }
 

@@ -8,11 +8,14 @@
 namespace sluice::kernels {
 
 // Which kernel runs; kAuto leaves the choice to the planner. Tests and benchmarks force one.
-enum class MatMulNBitsVariant : uint8_t { kAuto, kGemv, kGemm };
+// kGemm: tiles of f32 multiply-adds; kMatrices: of subgroup matrices (f16 operands); kDots: of packed dot products of
+// 8-bit integers.
+enum class MatMulNBitsVariant : uint8_t { kAuto, kGemv, kGemm, kMatrices, kDots };
 
 // B holds, for each of the n outputs, ceil(k / block_size) blocks of block_size values, low bits first; the last block
-// is padded. value = (q - zero_point) * scale. Accumulation and products are f32, which satisfies every accuracy_level
-// (it is a minimum).
+// is padded. value = (q - zero_point) * scale. Sums are f32. Products are, too, but for many rows: of float16 operands where
+// a has that type and the device has subgroup matrices, and of 8-bit activations (blocks of 32, scale = max |a| / 127)
+// where accuracy_level 4 allows it and the device has packed dot products.
 struct MatMulNBitsProblem {
   Tensor a;            // (..., k) f32 or f16
   Tensor b;            // kBytes (n, blocks, block_size * bits / 8)
@@ -29,6 +32,7 @@ struct MatMulNBitsProblem {
   uint32_t accuracy_level = 0;  // 0..4
   float norm_epsilon = 1e-5f;
   MatMulNBitsVariant variant = MatMulNBitsVariant::kAuto;
+  uint32_t tile = 0;  // of many rows: 1 + its number in tile_shapes() (tile_plan.h); 0: the planner chooses
 };
 
 // Throws Error("matmul_nbits") for shapes, types or attributes outside the above. An empty y records nothing; k of 0 is
