@@ -281,10 +281,6 @@ void Lowering::lower_node(const graph::Node& node) {
   const OpRow* row = find_op(node.domain, node.op_type);
   if (row == nullptr) fail("lower", "the operator is not supported");
   check_row(*row, node, graph_);
-  if (row->types.all()) {
-    for (const graph::ValueId id : node.inputs) refuse_rare_integers(id);
-    for (const graph::ValueId id : node.outputs) refuse_rare_integers(id);
-  }
   row->lower(*this, node);
   refuse_unread_attributes(node);
 }

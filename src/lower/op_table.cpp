@@ -244,7 +244,6 @@ const OpRow* find_op(std::string_view domain, std::string_view op_type) {
 }
 
 std::string to_string(Types types) {
-  if (types.all()) return "any";
   std::string text;
   for (uint32_t i = 0; i <= static_cast<uint32_t>(DType::kString); ++i) {
     const auto type = static_cast<DType>(i);
