@@ -295,7 +295,8 @@ Lowered Lowering::run() {
       result_.obstacles.push_back(describe(node) + ": " + error.what());
       assume_outputs(node);
     }
-    result_.nodes.resize(recorder_.dispatches().size(), node.op_type + " " + node.name);
+    result_.nodes.resize(recorder_.dispatches().size(), origin(node));
+    result_.sources.resize(recorder_.dispatches().size(), sources_of(node));
   }
   collect();
   return std::move(result_);

@@ -110,6 +110,7 @@ class Fuser {
       if (!bias && !same_shape(other, output)) continue;
       Node joined = with_input(std::move(*product), bias ? kBiasInput : residual_input(*product), other);
       *product = {};
+      add_sources(joined, add);
       move_here(std::move(joined), add.output(0));
       return true;
     }
@@ -123,9 +124,11 @@ class Fuser {
       Node norm = skip;
       Node joined = with_input(std::move(*product), residual_input(*product), skip.input(1 - side));
       *product = {};
+      add_sources(joined, skip);
       const ValueId sum = skip.output(3) != kNoValue ? skip.output(3) : add_like(skip.input(side), skip.name + "/sum");
       ++uses_[sum];
       move_here(std::move(joined), sum);
+      norm.sources = sources_of(skip);
       norm.domain.clear();
       norm.opset = graph_.opsets.contains("") ? graph_.opsets.at("") : 1;
       norm.op_type = "SimplifiedLayerNormalization";
@@ -168,6 +171,7 @@ class Fuser {
     for (Node* reader : readers) {
       *reader = with_input(std::move(*reader), norm_input(*reader), norm.input(1));
       reader->inputs[0] = norm.input(0);
+      add_sources(*reader, norm);
       reader->attributes["norm_epsilon"] = norm.f("epsilon", 1e-5f);
     }
     return true;

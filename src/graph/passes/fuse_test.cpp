@@ -58,6 +58,7 @@ TEST(Fuse, BiasAndResidualJoinTheProduct) {
   EXPECT_EQ(joined.input(5), l.bias);
   EXPECT_EQ(joined.input(6), residual);
   EXPECT_EQ(joined.outputs, std::vector{sum});
+  EXPECT_EQ(sources_of(joined), (std::vector<std::string>{"MatMulNBits node0", "Add node1", "Add node2"}));
   EXPECT_TRUE(verify(l.graph).empty());
 }
 
@@ -74,6 +75,9 @@ TEST(Fuse, SkipNormLeavesItsNorm) {
   EXPECT_EQ(l.graph.nodes[0].output(0), out[1]);
   EXPECT_FLOAT_EQ(l.graph.nodes[1].f("epsilon", 0), 0.25f);
   EXPECT_EQ(l.graph.nodes[2].input(15), out[1]);
+  const std::string skip = "SkipSimplifiedLayerNormalization node1";
+  EXPECT_EQ(sources_of(l.graph.nodes[0]), (std::vector<std::string>{"MatMulNBits node0", skip}));
+  EXPECT_EQ(sources_of(l.graph.nodes[1]), std::vector{skip});
   EXPECT_TRUE(verify(l.graph).empty());
 }
 
@@ -102,6 +106,7 @@ TEST(Fuse, ANormOfOneRowJoinsAllItsReaders) {
     EXPECT_EQ(l.graph.nodes[0].input(0), x);
     EXPECT_EQ(l.graph.nodes[0].input(7), l.gamma);
     EXPECT_EQ(l.graph.nodes[1].input(16), l.gamma);
+    for (const Node& node : l.graph.nodes) EXPECT_EQ(sources_of(node).back(), "SimplifiedLayerNormalization node0");
     EXPECT_FLOAT_EQ(l.graph.nodes[1].f("norm_epsilon", 0), 0.5f);
     EXPECT_TRUE(verify(l.graph).empty());
   }
