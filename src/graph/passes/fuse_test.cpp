@@ -112,6 +112,23 @@ TEST(Fuse, ANormOfOneRowJoinsAllItsReaders) {
   }
 }
 
+TEST(Fuse, ANormJoinsProductsOfFloats) {
+  for (const bool matrix : {true, false}) {
+    Layer l;
+    const std::string type = "float[1, 1, 32]";
+    const ValueId x = l.value(type), normed = l.norm(x, type);
+    const ValueId b = l.value(matrix ? "float[32, 32]" : "float[1, 32, 32]");
+    l.graph.outputs = {l.typed(l.node("MatMul", {normed, b})[0], type), l.product(normed, type)};
+    fuse(l.graph, kAll);
+    ASSERT_EQ(l.ops(), matrix ? "MatMul MatMulNBits" : "SimplifiedLayerNormalization MatMul MatMulNBits");
+    if (!matrix) continue;
+    EXPECT_EQ(l.graph.nodes[0].domain, "sluice");
+    EXPECT_EQ(l.graph.nodes[0].inputs, (std::vector{x, b, l.gamma}));
+    EXPECT_FLOAT_EQ(l.graph.nodes[0].f("norm_epsilon", 0), 0.5f);
+    EXPECT_TRUE(verify(l.graph).empty());
+  }
+}
+
 TEST(Fuse, ANormStaysWhereItIsReadOtherwiseOrTooWide) {
   const std::string type = "float[1, 1, 32]";
   for (const uint32_t width : {31u, 32u}) {
