@@ -41,6 +41,7 @@ std::string describe(const DeviceInfo& d) {
                                                : d.subgroup_min == d.subgroup_max
                                                    ? fmt::format("of {}", d.subgroup_min)
                                                    : fmt::format("of {} to {}", d.subgroup_min, d.subgroup_max));
+  if (!d.subgroup_matrices.empty()) text += fmt::format("   matrices      {}\n", fmt::join(d.subgroup_matrices, ", "));
   text += fmt::format("   features      {}\n", features_text(d.features));
   return text;
 }

@@ -25,6 +25,8 @@ std::vector<WGPUFeatureName> wanted_features(const Library& library, WGPUAdapter
   want(WGPUFeatureName_ShaderF16, disable.no_f16);
   want(WGPUFeatureName_TimestampQuery, disable.no_timestamps);
   want(subgroup_feature(library), disable.no_subgroups);
+  if (library.is_dawn())
+    want(kDawnSubgroupMatrixFeature, disable.no_subgroup_matrix || disable.no_subgroups || disable.no_f16);
   return wanted;
 }
 
@@ -85,6 +87,8 @@ void find_caps(Core& core, const std::vector<WGPUFeatureName>& features) {
   const Caps offered = core.info.caps;
   core.info.caps = caps_of(features, limits, core.library);
   core.info.caps.software = offered.software;
+  if (std::find(features.begin(), features.end(), kDawnSubgroupMatrixFeature) != features.end())
+    core.info.caps.subgroup_matrices = offered.subgroup_matrices;
   if (!core.info.caps.subgroups) return;
   core.info.caps.subgroup_min = offered.subgroup_min;
   core.info.caps.subgroup_max = offered.subgroup_max;

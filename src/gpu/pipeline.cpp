@@ -1,8 +1,4 @@
 // Shader modules, layouts and pipelines: each created inside an error scope, so that an invalid one never gets further.
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
 #include "base/error.h"
 #include "gpu/core.h"
 
@@ -78,21 +74,6 @@ Handle<WGPUPipelineLayout> create_pipeline_layout(Core& core, WGPUBindGroupLayou
           core.library.wgpuPipelineLayoutRelease};
 }
 
-// SLUICE_DUMP_WGSL=<folder>: keeps the text of every variant that was compiled, in both dialects, for checking with
-// other compilers: NAME-HASH.naga.wgsl and NAME-HASH.tint.wgsl.
-void dump_wgsl(const shader::Shader& shader) {
-  const char* folder = std::getenv("SLUICE_DUMP_WGSL");
-  if (!folder || !*folder) return;
-  const auto write = [&](const char* dialect_name, const shader::Dialect& dialect) {
-    const std::string wgsl = shader::expand(shader, dialect);
-    const auto file = fmt::format("{}-{:016x}.{}.wgsl", std::filesystem::path(shader.file).stem().string(),
-                                  std::hash<std::string>{}(shader.file + wgsl), dialect_name);
-    std::ofstream(std::filesystem::path(folder) / file) << "// " << shader.file << "\n" << wgsl;
-  };
-  write("naga", {});
-  write("tint", {.enable_subgroups = true, .requires_packed_dot = true});
-}
-
 }  // namespace
 
 std::unique_ptr<Pipeline> Core::compile(const std::string& name, const std::string& wgsl,
@@ -129,7 +110,7 @@ const Pipeline& Device::pipeline(const shader::Shader& shader, std::span<const A
   const std::lock_guard lock(core.pipelines_mutex);
   if (const auto found = core.pipelines.find(key); found != core.pipelines.end()) return *found->second;
   auto compiled = core.compile(shader.file, shader::expand(shader, core.dialect), storage, uniforms, shader.in_bounds);
-  dump_wgsl(shader);
+  shader::dump(shader);
   return *core.pipelines.emplace(std::move(key), std::move(compiled)).first->second;
 }
 
