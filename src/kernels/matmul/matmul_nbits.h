@@ -13,9 +13,9 @@ namespace sluice::kernels {
 enum class MatMulNBitsVariant : uint8_t { kAuto, kGemv, kGemm, kMatrices, kDots };
 
 // B holds, for each of the n outputs, ceil(k / block_size) blocks of block_size values, low bits first; the last block
-// is padded. value = (q - zero_point) * scale. Sums are f32. Products are, too, but for many rows: of float16 operands where
-// a has that type and the device has subgroup matrices, and of 8-bit activations (blocks of 32, scale = max |a| / 127)
-// where accuracy_level 4 allows it and the device has packed dot products.
+// is padded. value = (q - zero_point) * scale. Sums are f32. Products are, too, but for many rows: of float16 operands
+// where a has that type and the device has subgroup matrices, and of 8-bit activations (blocks of 32, scale = max |a| /
+// 127) where accuracy_level 4 allows it and the device has packed dot products.
 struct MatMulNBitsProblem {
   Tensor a;            // (..., k) f32 or f16
   Tensor b;            // kBytes (n, blocks, block_size * bits / 8)

@@ -35,8 +35,10 @@ TileCore core_of(const MatMulNBitsProblem& p, const gpu::Caps& caps) {
       return TileCore::kMatrices;
     case MatMulNBitsVariant::kDots:
       if (!dots) {
-        fail(kTag, "packed dot products need a device that has them, block_size and K in multiples of {}, and packed "
-                   "zero points of at most 4 bits", kDotBlock);
+        fail(kTag,
+             "packed dot products need a device that has them, block_size and K in multiples of {}, and packed "
+             "zero points of at most 4 bits",
+             kDotBlock);
       }
       return TileCore::kDots;
     case MatMulNBitsVariant::kAuto:

@@ -124,11 +124,11 @@ inline std::vector<Storage> float_storages() {
 }
 
 inline void expect_close(const std::vector<float>& actual, const std::vector<float>& expected, Storage storage,
-                         const std::string& what) {
+                         const std::string& what, float tolerance = 0) {
   ASSERT_EQ(actual.size(), expected.size()) << what;
   float largest = 1e-3f;
   for (const float v : expected) largest = std::max(largest, std::abs(v));
-  const float limit = (storage == Storage::kF16 ? 2e-3f : 1e-4f) * largest;
+  const float limit = std::max(tolerance, storage == Storage::kF16 ? 2e-3f : 1e-4f) * largest;
   for (size_t i = 0; i < expected.size(); ++i) {
     ASSERT_LE(std::abs(actual[i] - expected[i]), limit)
         << what << " at " << i << ": " << actual[i] << " for " << expected[i];

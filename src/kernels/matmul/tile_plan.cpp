@@ -5,6 +5,15 @@
 #include <span>
 
 namespace sluice::kernels {
+
+bool has_subgroup_matrices(const gpu::Caps& caps) {
+  using Type = gpu::SubgroupMatrix::Type;
+  const gpu::SubgroupMatrix wanted{Type::kF16, Type::kF32, 16, 16, 16};
+  const auto& offered = caps.subgroup_matrices;
+  return caps.f16 && caps.subgroup_max > 0 && caps.subgroup_min == caps.subgroup_max &&
+         std::find(offered.begin(), offered.end(), wanted) != offered.end();
+}
+
 namespace {
 
 // A tile and the time that it takes in relation to others of its core, when as many are made at once as the device can.
@@ -19,15 +28,14 @@ constexpr auto kDot = TileCore::kDots;
 
 // Times as measured on an NVIDIA H200. Small tiles take longer than their share of a large one, because fewer products
 // follow from every value that is staged.
-constexpr Candidate kMultiplyAdds[] = {
-    {{kFma, 128, 128, 8, 8, 16}, 16.0}, {{kFma, 64, 128, 8, 8, 16}, 8.6}, {{kFma, 64, 64, 8, 8, 16}, 4.4},
-    {{kFma, 32, 64, 4, 8, 16}, 2.8},    {{kFma, 32, 32, 4, 4, 16}, 1.9},  {{kFma, 16, 64, 2, 8, 16}, 1.9},
-    {{kFma, 16, 32, 2, 4, 16}, 1.4}};
-constexpr Candidate kMatrices[] = {
-    {{kMatrix, 128, 128, 64, 32, 64}, 16.0}, {{kMatrix, 128, 128, 64, 32, 32}, 19.0},
-    {{kMatrix, 128, 64, 64, 32, 64}, 8.8},   {{kMatrix, 64, 128, 64, 32, 64}, 9.0},
-    {{kMatrix, 64, 64, 64, 32, 64}, 5.4},    {{kMatrix, 64, 64, 32, 32, 32}, 6.0},
-    {{kMatrix, 32, 128, 32, 32, 64}, 6.0},   {{kMatrix, 32, 64, 32, 32, 64}, 3.5}};
+constexpr Candidate kMultiplyAdds[] = {{{kFma, 128, 128, 8, 8, 16}, 16.0}, {{kFma, 64, 128, 8, 8, 16}, 8.6},
+                                       {{kFma, 64, 64, 8, 8, 16}, 4.4},    {{kFma, 32, 64, 4, 8, 16}, 2.8},
+                                       {{kFma, 32, 32, 4, 4, 16}, 1.9},    {{kFma, 16, 64, 2, 8, 16}, 1.9},
+                                       {{kFma, 16, 32, 2, 4, 16}, 1.4}};
+constexpr Candidate kMatrices[] = {{{kMatrix, 128, 128, 64, 32, 64}, 16.0}, {{kMatrix, 128, 128, 64, 32, 32}, 19.0},
+                                   {{kMatrix, 128, 64, 64, 32, 64}, 8.8},   {{kMatrix, 64, 128, 64, 32, 64}, 9.0},
+                                   {{kMatrix, 64, 64, 64, 32, 64}, 5.4},    {{kMatrix, 64, 64, 32, 32, 32}, 6.0},
+                                   {{kMatrix, 32, 128, 32, 32, 64}, 6.0},   {{kMatrix, 32, 64, 32, 32, 64}, 3.5}};
 constexpr Candidate kDots[] = {{{kDot, 128, 64, 8, 4, 64}, 8.0},
                                {{kDot, 64, 64, 4, 4, 64}, 4.6},
                                {{kDot, 32, 64, 4, 4, 64}, 2.8},
@@ -56,6 +64,7 @@ uint32_t workgroup_bytes(const TileShape& t) {
 }
 
 bool fits(const TileShape& t, const gpu::Caps& caps) {
+  if (t.core == TileCore::kMatrices && !has_subgroup_matrices(caps)) return false;
   return invocations(t) <= std::min(256u, caps.max_invocations) && workgroup_bytes(t) <= caps.max_workgroup_storage;
 }
 
@@ -75,14 +84,6 @@ double time_of(const Candidate& candidate, const TileDemand& demand) {
 }
 
 }  // namespace
-
-bool has_subgroup_matrices(const gpu::Caps& caps) {
-  using Type = gpu::SubgroupMatrix::Type;
-  const gpu::SubgroupMatrix wanted{Type::kF16, Type::kF32, 16, 16, 16};
-  const auto& offered = caps.subgroup_matrices;
-  return caps.f16 && caps.subgroup_max > 0 && caps.subgroup_min == caps.subgroup_max &&
-         std::find(offered.begin(), offered.end(), wanted) != offered.end();
-}
 
 std::vector<TileShape> tile_shapes(TileCore core, const gpu::Caps& caps) {
   std::vector<TileShape> shapes;

@@ -8,8 +8,8 @@
 
 namespace sluice::kernels {
 
-// Who multiplies, numbered as CORE in tile.wgsl: f32 multiply-adds; subgroup matrices of f16 added up in f32; packed dot
-// products of 8-bit integers.
+// Who multiplies, numbered as CORE in tile.wgsl: f32 multiply-adds; subgroup matrices of f16 added up in f32; packed
+// dot products of 8-bit integers.
 enum class TileCore : uint32_t { kMultiplyAdds = 0, kMatrices = 1, kDots = 2 };
 
 struct TileShape {
