@@ -74,6 +74,8 @@ void print_rows(const BenchArgs& args, const TextModel& model, const std::vector
                                    {"device", model.device().name},
                                    {"library", model.device().library_version},
                                    {"load_seconds", model.load_seconds()},
+                                   {"load", load_json(model)},
+                                   {"memory", memory_json(model)},
                                    {"weight_bytes", model.weight_bytes()},
                                    {"repeats", args.repeats}};
     for (const BenchRow& row : rows)

@@ -88,6 +88,16 @@ SamplingOptions SamplingArgs::apply_to(SamplingOptions options) const {
   return options;
 }
 
+nlohmann::ordered_json load_json(const TextModel& model) {
+  const LoadTimes t = model.load_times();
+  return {{"files", t.files}, {"device", t.device}, {"plan", t.plan}, {"upload", t.upload}, {"compile", t.compile}};
+}
+
+nlohmann::ordered_json memory_json(const TextModel& model) {
+  const ModelMemory m = model.memory();
+  return {{"weights", m.weights}, {"cache", m.cache}, {"live", m.live}, {"peak", m.peak}};
+}
+
 void print_summary(const TextModel& model, const Generation& g) {
   const auto rate = [](double count, double seconds) { return seconds > 0 ? count / seconds : 0.0; };
   const size_t after_first = g.ids.empty() ? 0 : g.ids.size() - 1;  // the first comes with the prompt's time
