@@ -114,10 +114,7 @@ void add_bench(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "Measure tokens per second of prompts (pp) and of new tokens (tg)");
   args->model.add_to(*command);
   const auto list = [command](const char* names, std::vector<uint32_t>& target, const char* help) {
-    command->add_option(names, target, help)
-        ->delimiter(',')
-        ->check(CLI::Range(0u, 1u << 30))
-        ->capture_default_str();
+    command->add_option(names, target, help)->delimiter(',')->check(CLI::Range(0u, 1u << 30))->capture_default_str();
   };
   list("-p,--prompt-lengths", args->prompt_lengths, "Prompt lengths: 128,512; 0: none");
   list("-n,--new-tokens", args->new_lengths, "Numbers of new tokens: 128; 0: none");

@@ -39,7 +39,7 @@ std::string number(double value) { return fmt::format("{:.{}f}", value, value < 
 
 Cells cells(const BenchReport& report, const BenchRow& row) {
   const Derived d = derive(report, row);
-  Cells result = {row.test,         std::to_string(row.depth), number(row.median),  number(row.least),
+  Cells result = {row.test,         std::to_string(row.depth), number(row.median), number(row.least),
                   number(row.most), number(d.us_token),        number(d.us_layer)};
   if (row.cost) {
     result.push_back(std::to_string(row.cost->dispatches));
@@ -73,12 +73,8 @@ std::string head_lines(const BenchReport& report) {
 
 nlohmann::ordered_json to_json(const BenchReport& report, const BenchRow& row) {
   const Derived d = derive(report, row);
-  nlohmann::ordered_json json = {{"test", row.test},
-                                 {"depth", row.depth},
-                                 {"median", row.median},
-                                 {"least", row.least},
-                                 {"most", row.most},
-                                 {"us_token", d.us_token},
+  nlohmann::ordered_json json = {{"test", row.test},      {"depth", row.depth}, {"median", row.median},
+                                 {"least", row.least},    {"most", row.most},   {"us_token", d.us_token},
                                  {"us_layer", d.us_layer}};
   if (!row.cost) return json;
   json["dispatches_token"] = row.cost->dispatches;

@@ -24,9 +24,7 @@ uint64_t sum_by_name(const graph::Graph& g, uint64_t experts, uint64_t chosen) {
     if (!value.constant || value.constant->bytes.size() < 64) continue;  // scalars of the shape arithmetic
     const uint64_t bytes = value.constant->bytes.size(), rows = static_cast<uint64_t>(value.constant->shape[0]);
     const bool is_table = contains(value.name, "embed_tokens") || contains(value.name, "_cache");
-    total += is_table                           ? bytes / rows
-             : contains(value.name, "experts.") ? bytes / experts * chosen
-                                                : bytes;
+    total += is_table ? bytes / rows : contains(value.name, "experts.") ? bytes / experts * chosen : bytes;
   }
   return total;
 }

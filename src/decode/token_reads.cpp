@@ -17,7 +17,9 @@ uint64_t device_bytes(DType type, uint64_t elements, const gpu::Caps& caps) {
   return kernels::storage_bytes(kernels::storage_of(type, caps), elements);
 }
 
-bool is_in(size_t i, std::initializer_list<size_t> list) { return std::find(list.begin(), list.end(), i) != list.end(); }
+bool is_in(size_t i, std::initializer_list<size_t> list) {
+  return std::find(list.begin(), list.end(), i) != list.end();
+}
 
 // One of how many equal parts a token reads of a node's i-th input along the given axis, if not all of it.
 struct Part {
