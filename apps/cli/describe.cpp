@@ -75,6 +75,7 @@ void add_inspect(CLI::App& app) {
   command->add_option("--webgpu-library", args->options.device.library, "Shared library that implements webgpu.h")
       ->envname("SLUICE_WEBGPU_LIBRARY");
   command->add_flag("--graph", args->options.dump_graph, "Also print the graph, a node a line");
+  command->add_flag("--steps", args->options.steps, "Also print a token's dispatches, each with its node");
   command->callback([args] { std::cout << inspect(args->model, args->options); });
 }
 

@@ -112,7 +112,14 @@ std::string verdict(const Need& need, const gpu::AdapterInfo& adapter) {
                      total <= adapter.memory ? "fits" : "does not fit");
 }
 
-std::string device_section(const decode::ModelGraph& model, const gpu::AdapterInfo& adapter) {
+std::string steps_section(const lower::Lowered& step) {
+  std::string text = "steps of a token, before sampling\n";
+  for (size_t i = 0; i < step.dispatches.size(); ++i)
+    text += fmt::format("  {:>5}  {:<32} {}\n", i, step.dispatches[i].name, step.nodes[i]);
+  return text;
+}
+
+std::string device_section(const decode::ModelGraph& model, const gpu::AdapterInfo& adapter, bool steps) {
   const uint32_t context = std::min(kContext, model.context_length().value_or(kContext));
   const uint32_t chunk = std::min(kChunk, context);
   const lower::Tensor active{1u << 28, kernels::Storage::kU32, {1}};
@@ -131,7 +138,7 @@ std::string device_section(const decode::ModelGraph& model, const gpu::AdapterIn
   text += fmt::format("  cache           {:>12}  for {} tokens\n", size_text(need.cache), context);
   text += fmt::format("  working memory  {:>12}  for {} tokens at once\n", size_text(need.working), chunk);
   text += fmt::format("  dispatches      {:>12}  a token, before sampling\n", step.dispatches.size());
-  return text + "  " + verdict(need, adapter) + "\n";
+  return text + "  " + verdict(need, adapter) + "\n" + (steps ? steps_section(step) : "");
 }
 
 bool is_input(const graph::Graph& g, const std::string& name) {
@@ -168,7 +175,7 @@ std::string inspect(const std::filesystem::path& model, const InspectOptions& op
   }
   const decode::ModelGraph compiled(std::move(graph), files);
   if (compiled.context_length()) text += fmt::format("context length {}\n", *compiled.context_length());
-  return text + device_section(compiled, choose_adapter(options.device)) + dumped;
+  return text + device_section(compiled, choose_adapter(options.device), options.steps) + dumped;
 }
 
 std::vector<std::string> operators() {

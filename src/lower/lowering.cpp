@@ -281,10 +281,6 @@ void Lowering::lower_node(const graph::Node& node) {
   const OpRow* row = find_op(node.domain, node.op_type);
   if (row == nullptr) fail("lower", "the operator is not supported");
   check_row(*row, node, graph_);
-  if (row->types.all()) {
-    for (const graph::ValueId id : node.inputs) refuse_rare_integers(id);
-    for (const graph::ValueId id : node.outputs) refuse_rare_integers(id);
-  }
   row->lower(*this, node);
   refuse_unread_attributes(node);
 }
@@ -299,7 +295,8 @@ Lowered Lowering::run() {
       result_.obstacles.push_back(describe(node) + ": " + error.what());
       assume_outputs(node);
     }
-    result_.nodes.resize(recorder_.dispatches().size(), node.op_type + " " + node.name);
+    result_.nodes.resize(recorder_.dispatches().size(), origin(node));
+    result_.sources.resize(recorder_.dispatches().size(), sources_of(node));
   }
   collect();
   return std::move(result_);

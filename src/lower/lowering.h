@@ -59,7 +59,9 @@ struct Binding {
 
 struct Lowered {
   std::vector<kernels::Dispatch> dispatches;
-  std::vector<std::string> nodes;        // for each dispatch, the node it came from: "QMoE /model/layers.0/moe/QMoE"
+  std::vector<std::string> nodes;  // for each dispatch, the node it came from: "QMoE /model/layers.0/moe/QMoE"
+  // For each dispatch, the nodes of the file whose work it does, in the same form: several where a pass joined them.
+  std::vector<std::vector<std::string>> sources;
   std::vector<SlotInfo> slots;           // scratch tensors included
   std::map<std::string, Tensor> inputs;  // graph inputs that have a buffer
   std::map<std::string, Tensor> outputs;
