@@ -121,7 +121,8 @@ def run_sluice(options: argparse.Namespace) -> dict:
     bench = [options.sluice, "bench", options.model, "-q", "-p", ",".join(map(str, options.prompts or [0])), "-n", str(options.new_tokens),
              "-d", f"0,{options.depth}", "-r", str(options.repeats), "--output", "json"]
     record = {"runtime": "sluice", "tests": []}
-    for command, keep in ((run, {"ids": "tokens"}), (bench, {k: k for k in ("tests", "library", "device", "load_seconds")})):
+    steps = [(run, {"ids": "tokens"}), (bench, {k: k for k in ("tests", "library", "device", "load_seconds")})]
+    for command, keep in steps[:1] if options.compare_only else steps:
         lines, problem = run_lines(command, options.time_limit)
         if problem:
             return record | {"problem": problem}
@@ -180,6 +181,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Times whole models on Sluice and on ONNX Runtime's WebGPU provider.")
     parser.add_argument("model", type=Path, metavar="DIR")
     parser.add_argument("--sluice", type=Path, help="the program, to measure it, too, and to compare logits and tokens with")
+    parser.add_argument("--compare-only", action="store_true", help="do not measure that program's speed")
     parser.add_argument("--rivals", default=",".join(RIVAL_NAMES), help="default: %(default)s")
     parser.add_argument("--prompts", default="128,2048", help="prompt lengths (default %(default)s; 0: none)")
     parser.add_argument("--new-tokens", type=int, default=128, help="to decode (default %(default)s; 0: none)")
