@@ -45,6 +45,11 @@ class Device {
 
   const DeviceInfo& info() const;
 
+  // Bytes a second that a plain loop reads from a buffer larger than caches (1 GiB where the device allows): what a
+  // kernel that is bound by memory can reach. Measured at each call, which takes about a second; throws Error if the
+  // device cannot hold the buffer.
+  double measure_read_bandwidth() const;
+
  private:
   friend class Session;
   struct Impl;
