@@ -47,10 +47,12 @@ void run(const Case& one, const Options& options) {
   dispatches.reserve(count * options.copies);
   for (size_t i = count; i < count * options.copies; ++i) dispatches.push_back(dispatches[i - count]);
   const double ns = runner.time(options.warmup, options.repeats) / options.copies / one.parts;
+  const std::string speed =
+      one.operations > 0 ? fmt::format("\"tflop_s\": {:.2f}, ", static_cast<double>(one.operations) / ns / 1000) : "";
   fmt::print(
-      "{{\"kernel\": \"{}\", \"shape\": \"{}\", \"dispatches\": {}, \"us\": {:.2f}, \"bytes\": {}, \"gb_s\": {:.1f}, "
+      "{{\"kernel\": \"{}\", \"shape\": \"{}\", \"dispatches\": {}, \"us\": {:.2f}, \"bytes\": {}, \"gb_s\": {:.1f}, {}"
       "\"clock\": \"{}\", \"device\": \"{}\"}}\n",
-      one.kernel, one.shape, count / one.parts, ns / 1000, one.bytes, static_cast<double>(one.bytes) / ns,
+      one.kernel, one.shape, count / one.parts, ns / 1000, one.bytes, static_cast<double>(one.bytes) / ns, speed,
       device.caps().timestamps ? "gpu" : "host", device.info().name);
   std::fflush(stdout);
 }

@@ -20,6 +20,7 @@ struct Case {
   // Records the plan once.
   std::function<void(kernels::Runner&)> record;
   uint32_t parts = 1;  // equal ones that the plan consists of, as layers with weights of their own; times are of one
+  uint64_t operations = 0;  // additions and multiplications of one part, where they are what counts
 };
 
 struct Options {

@@ -25,6 +25,8 @@ void lower_matmul(Lowering& l, const Node& node) {
   kernels::MatMulProblem problem;
   problem.a = l.input(node, 0);
   problem.b = l.input(node, 1);
+  problem.norm_weight = l.input(node, 2);
+  problem.norm_epsilon = node.f("norm_epsilon", 0);
   problem.y = l.output(node, 0);
   if (problem.a.rank() == 1) {
     problem.a.shape.insert(problem.a.shape.begin(), 1);

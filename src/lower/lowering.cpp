@@ -282,10 +282,6 @@ void Lowering::lower_node(const graph::Node& node) {
   const OpRow* row = find_op(node.domain, node.op_type);
   if (row == nullptr) fail("lower", "the operator is not supported");
   check_row(*row, node, graph_);
-  if (row->types.all()) {
-    for (const graph::ValueId id : node.inputs) refuse_rare_integers(id);
-    for (const graph::ValueId id : node.outputs) refuse_rare_integers(id);
-  }
   row->lower(*this, node);
   refuse_unread_attributes(node);
 }
@@ -295,14 +291,14 @@ Lowered Lowering::run() {
   if (!result_.obstacles.empty()) return std::move(result_);
   count_readers();
   for (const graph::Node& node : graph_.nodes) {
-    current_ = node.op_type + " " + node.name;
+    current_ = &node;
     try {
       lower_node(node);
     } catch (const Error& error) {
       result_.obstacles.push_back(describe(node) + ": " + error.what());
       assume_outputs(node);
     }
-    name_dispatches(current_);
+    name_dispatches(origin(node), sources_of(node));
   }
   collect();
   return std::move(result_);

@@ -188,6 +188,7 @@ constexpr OpRow kOps[] = {
 
 // What graph/passes/fuse.h makes of them.
 constexpr OpRow kJoined[] = {
+    {"sluice", "MatMul", lower_matmul, kFloats},
     {"sluice", "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
     {"sluice", "QMoE", lower_qmoe, kFloats, {1, 1}},
 };
@@ -244,7 +245,6 @@ const OpRow* find_op(std::string_view domain, std::string_view op_type) {
 }
 
 std::string to_string(Types types) {
-  if (types.all()) return "any";
   std::string text;
   for (uint32_t i = 0; i <= static_cast<uint32_t>(DType::kString); ++i) {
     const auto type = static_cast<DType>(i);

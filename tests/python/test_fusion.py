@@ -49,6 +49,8 @@ class Stack:
         return self.rng.integers(0, 256, (*shape[:-1], shape[-1] // 2), dtype=np.uint8), scales.astype(self.dtype)
 
     def matmul(self, x, n=WIDTH):
+        if self.chance(0.2):
+            return self.node("MatMul", [x, self.constant((self.rng.standard_normal((WIDTH, n)) / WIDTH**0.5).astype(self.dtype))])
         weights, scales = self.quantised(n, WIDTH)
         y = self.node("MatMulNBits", [x, self.constant(weights.reshape(n, -1, BLOCK // 2)), self.constant(scales)], domain=MS, N=n, K=WIDTH, bits=4,
                       block_size=BLOCK)
