@@ -101,7 +101,8 @@ void bench(const BenchArgs& args) {
   report.model = args.model.folder;
   report.device = model.device();
   report.load_seconds = model.load_seconds();
-  report.weight_bytes = model.weight_bytes();
+  report.load = model.load_times();
+  report.memory = model.memory();
   report.layers = model.token_cost(0).layers;
   report.repeats = args.repeats;
   std::cout << format(report, args.output) << std::flush;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "commands.h"
+
 namespace sluice::cli {
 
 namespace {
@@ -65,8 +67,9 @@ std::string megabytes(double bytes) { return number(bytes / 1e6) + " MB"; }
 std::string head_lines(const BenchReport& report) {
   std::string text = fmt::format("{} on {}, {}, {}\n", report.model, report.device.name, report.device.backend,
                                  report.device.library_version);
-  text += fmt::format("{} layers, {} of weights, loaded in {:.2f} s", report.layers,
-                      megabytes(static_cast<double>(report.weight_bytes)), report.load_seconds);
+  text += fmt::format("{} layers, {} of weights, loaded in {:.2f} s, {} of device memory at most", report.layers,
+                      megabytes(static_cast<double>(report.memory.weights)), report.load_seconds,
+                      megabytes(static_cast<double>(report.memory.peak)));
   if (report.read_bandwidth > 0) text += fmt::format(", memory read at {} GB/s", number(report.read_bandwidth / 1e9));
   return text + fmt::format("; median of {} runs\n", report.repeats);
 }
@@ -93,7 +96,8 @@ std::string json_text(const BenchReport& report) {
                                  {"backend", report.device.backend},
                                  {"library", report.device.library_version},
                                  {"load_seconds", report.load_seconds},
-                                 {"weight_bytes", report.weight_bytes},
+                                 {"load", load_json(report.load)},
+                                 {"memory", memory_json(report.memory)},
                                  {"layers", report.layers},
                                  {"repeats", report.repeats}};
   if (report.read_bandwidth > 0) json["read_gb_s"] = report.read_bandwidth / 1e9;

@@ -21,7 +21,8 @@ struct BenchReport {
   std::string model;
   DeviceInfo device;
   double load_seconds = 0;
-  uint64_t weight_bytes = 0;
+  LoadTimes load;
+  ModelMemory memory;  // after all tests
   uint32_t layers = 0;
   uint32_t repeats = 0;
   double read_bandwidth = 0;  // bytes a second; 0 if it was not measured

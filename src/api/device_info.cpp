@@ -1,5 +1,9 @@
 #include "api/device_info.h"
 
+#include <fmt/format.h>
+
+#include <iterator>
+
 #include "api/open_device.h"
 #include "base/error.h"
 #include "runtime/bandwidth.h"
@@ -7,6 +11,19 @@
 namespace sluice {
 
 namespace api {
+
+namespace {
+
+std::string describe(const gpu::SubgroupMatrix& matrix) {
+  const auto type = [](gpu::SubgroupMatrix::Type t) {
+    constexpr const char* kNames[] = {"?", "f32", "f16", "u32", "i32", "u8", "i8"};
+    const auto i = static_cast<size_t>(t);
+    return kNames[i < std::size(kNames) ? i : 0];
+  };
+  return fmt::format("{}x{}x{} {} in {}", matrix.m, matrix.n, matrix.k, type(matrix.operands), type(matrix.sums));
+}
+
+}  // namespace
 
 DeviceInfo device_info(const gpu::AdapterInfo& adapter) {
   DeviceInfo info;
@@ -23,6 +40,7 @@ DeviceInfo device_info(const gpu::AdapterInfo& adapter) {
   info.features = adapter.features;
   info.subgroup_min = adapter.caps.subgroup_min;
   info.subgroup_max = adapter.caps.subgroup_max;
+  for (const auto& matrix : adapter.caps.subgroup_matrices) info.subgroup_matrices.push_back(describe(matrix));
   info.max_binding = adapter.caps.max_binding;
   info.max_buffer = adapter.caps.max_buffer;
   info.max_invocations = adapter.caps.max_invocations;

@@ -125,6 +125,7 @@ Tensor Lowering::place_derived(graph::ValueId id, std::vector<graph::Dim> elemen
 Tensor Lowering::tensor_of(graph::ValueId id) {
   if (id == graph::kNoValue) return {};
   if (tensors_[id]) return tensors_[id];
+  if (expressions_.contains(id)) return computed(id);
   const graph::Value& v = value(id);
   if (v.constant) return place_constant(id, v.constant);
   if (v.known) {
@@ -288,15 +289,16 @@ void Lowering::lower_node(const graph::Node& node) {
 Lowered Lowering::run() {
   place_inputs();
   if (!result_.obstacles.empty()) return std::move(result_);
+  count_readers();
   for (const graph::Node& node : graph_.nodes) {
+    current_ = {graph::origin(node), graph::sources_of(node)};
     try {
       lower_node(node);
     } catch (const Error& error) {
       result_.obstacles.push_back(describe(node) + ": " + error.what());
       assume_outputs(node);
     }
-    result_.nodes.resize(recorder_.dispatches().size(), origin(node));
-    result_.sources.resize(recorder_.dispatches().size(), sources_of(node));
+    name_dispatches(current_);
   }
   collect();
   return std::move(result_);

@@ -10,11 +10,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gpu/caps.h"
 #include "graph/graph.h"
 #include "kernels/common/plan.h"
+#include "kernels/elementwise/expression.h"
 
 namespace sluice::lower {
 
@@ -73,6 +75,16 @@ void fuse(graph::Graph& graph, const gpu::Caps& caps);
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps);
 
+// What an element-wise node reads: an expression, and the value that it is, if it is one.
+struct ElementOperand {
+  kernels::ElementExpression expression;
+  graph::ValueId value = graph::kNoValue;
+
+  ElementOperand(kernels::ElementExpression x, graph::ValueId id) : expression(std::move(x)), value(id) {}
+  ElementOperand(const Tensor& x)  // NOLINT(google-explicit-constructor)
+      : expression(kernels::ElementExpression::of(x)) {}
+};
+
 // The state of one lowering, handed to the operators' functions.
 class Lowering {
  public:
@@ -97,6 +109,24 @@ class Lowering {
   void with_whole_bytes(const std::function<void()>& lower);
   // Lets output i live in the input's slot (same elements, other shape).
   void alias(const graph::Node& node, size_t i, const Tensor& tensor);
+  std::vector<uint32_t> sizes(graph::ValueId id) const;  // the inferred shape; throws Error unless it is of numbers
+
+  // Element-wise values (expressions.cpp). The i-th input for a program: waiting expressions and constants of one
+  // element are not made tensors.
+  ElementOperand elements(const graph::Node& node, size_t i);
+  // The i-th input to take a view of; only where takes_views().
+  kernels::ElementExpression view(const graph::Node& node, size_t i);
+  bool takes_views(const graph::Node& node) const;
+  std::vector<uint32_t> input_shape(const graph::Node& node, size_t i);
+  bool is_expression(const graph::Node& node, size_t i) const;  // not a tensor yet
+  // program(operands...) as one expression. Operands that make it too large for a dispatch are computed first.
+  kernels::ElementExpression compose(std::vector<ElementOperand> operands, const kernels::ElementProgram& program,
+                                     const std::vector<uint32_t>& shape);
+  // Makes an expression the node's i-th output, to be computed when it is needed. `kernel` names its dispatch.
+  void set_elements(const graph::Node& node, size_t i, kernels::ElementExpression x, const std::string& kernel);
+  // Makes the first input, if it is an expression whose elements can be walked so, the first output in another shape.
+  bool reshape_elements(const graph::Node& node);
+
   // Elements of an input that must be known at compile time; throws Error naming the input otherwise.
   std::vector<int64_t> constant_ints(const graph::Node& node, size_t i) const;
   const graph::Value& value(graph::ValueId id) const { return graph_.values[id]; }
@@ -106,12 +136,31 @@ class Lowering {
   Lowered run();
 
  private:
-  std::vector<uint32_t> sizes(graph::ValueId id) const;
   Tensor place(graph::ValueId id, SlotKind kind);
   Tensor place_constant(graph::ValueId id, std::shared_ptr<const graph::Constant> constant);
   Tensor place_derived(graph::ValueId id, std::vector<graph::Dim> elements);
   Tensor tensor_of(graph::ValueId id);
   Tensor unpacked(const Tensor& tensor);
+  struct Origin {  // as in Lowered
+    std::string node;
+    std::vector<std::string> sources;
+  };
+  struct Waiting {
+    kernels::ElementExpression expression;
+    std::string kernel;  // the name of its dispatch
+    Origin origin;
+  };
+
+  void count_readers();
+  bool reads_state(const kernels::ElementExpression& x) const;
+  bool may_wait(graph::ValueId id, const kernels::ElementExpression& x) const;
+  void set_output(const graph::Node& node, size_t i, Waiting x);
+  void compute(const Waiting& x, const Tensor& y);
+  void copy_view(const Waiting& x, const Tensor& y);
+  Tensor computed(graph::ValueId id);
+  void settle(ElementOperand& operand);
+  // Dispatches that have no node yet came from this one.
+  void name_dispatches(const Origin& origin);
   void place_inputs();
   void place_input(graph::ValueId id, bool is_state);
   void lower_node(const graph::Node& node);
@@ -122,7 +171,10 @@ class Lowering {
   const Binding& binding_;
   const gpu::Caps& caps_;
   kernels::Recorder recorder_;
-  std::vector<Tensor> tensors_;  // by value id
+  std::vector<Tensor> tensors_;                    // by value id
+  std::map<graph::ValueId, Waiting> expressions_;  // values that are not computed yet
+  std::vector<uint32_t> readers_;                  // of each value
+  Origin current_;                                 // the node that is being lowered
   // Slots by the bytes of their constant, so that a folded Reshape of a weight shares the weight's slot.
   std::map<const std::byte*, std::vector<Slot>> constants_;
   std::map<Slot, size_t> slot_index_;  // of constants, in result_.slots

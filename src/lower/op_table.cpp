@@ -113,7 +113,7 @@ constexpr OpRow kOps[] = {
     {"", "Or", binary<Op::kOr>, kBool},
     {"", "PRelu", lower_prelu, kFloats},
     {"", "Pad", whole<lower_pad>, kAll},
-    {"", "Pow", binary<Op::kPow>, kFloats | kInts},
+    {"", "Pow", lower_pow, kFloats | kInts},
     {"", "QuantizeLinear", whole<lower_quantize_linear>, kFloats, {10}},
     {"", "RMSNormalization", lower_rms_norm, kFloats, {23}},
     {"", "Range", lower_range, kFloat | kInts | Types(DType::kInt16), {11}},

@@ -23,7 +23,7 @@ def report():
 def test_every_length_at_every_depth(report):
     assert [(t["test"], t["depth"]) for t in report["tests"]] == [
         ("pp8", 0), ("pp16", 0), ("tg4", 0), ("pp8", 10), ("pp16", 10), ("tg4", 10)]
-    assert report["repeats"] == 2 and report["layers"] > 0 and report["read_gb_s"] > 0 and report["weight_bytes"] > 0
+    assert report["repeats"] == 2 and report["layers"] > 0 and report["read_gb_s"] > 0 and report["memory"]["weights"] > 0
 
 
 def test_figures_follow_from_one_another(report):

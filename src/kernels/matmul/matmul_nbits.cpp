@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/matmul/nbits_plan.h"
+#include "kernels/matmul/tile_plan.h"
 
 namespace sluice::kernels {
 namespace {
 
 constexpr const char* kTag = "matmul_nbits";
 constexpr uint32_t kGemvRows = 8;
-constexpr uint32_t kTileColumns = 64;
 
 struct alignas(16) GemvParams {
   uint32_t m, rows, k, row_pitch, blocks, zero_pitch;
@@ -128,11 +127,12 @@ void plan_gemv(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch 
 
 void plan_gemm(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch d, Recorder& recorder) {
   const auto m = static_cast<uint32_t>(p.y.rows());
-  const uint32_t tile_rows = m <= 32 ? 32 : 64;
-  const uint32_t row_tiles = ceil_div(m, tile_rows), column_tiles = ceil_div(p.n, kTileColumns);
+  // Where the model's own type is f16, so may the products' operands be.
+  const TileShape tile = tile_shape({m, p.n, 1, p.a.storage == Storage::kF16}, recorder.caps());
+  const uint32_t row_tiles = ceil_div(m, tile.rows), column_tiles = ceil_div(p.n, tile.columns);
   d.name = "matmul_nbits/gemm";
   d.shader.file = "kernels/matmul/matmul_nbits_gemm.wgsl";
-  d.shader.defines.emplace_back("TM", tile_rows);
+  append_tile_defines(tile, d.shader.defines);
   d.set_uniforms(GemmParams{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, column_tiles, row_tiles});
   d.groups = fold_groups(uint64_t{row_tiles} * column_tiles, recorder.caps());
   recorder.add(std::move(d));

@@ -1,31 +1,49 @@
-// Fills b_tile (tile.wgsl) with 64 dequantised weight rows, STEP values from k on. The includer defines
-// weight_row(column), the row of a tile column, or NO_ROW.
+// fetch_b and put_b (tile.wgsl) for weight rows, dequantised on the way into workgroup memory. The includer defines
+// weight_row(column), the row of a tile column, in range for every column of the tile.
 #include "kernels/matmul/nbits.wgsl"
 
-const NO_ROW: u32 = 0xffffffffu;
-
 #if BITS == 0
-fn load_weights(lane: u32, k: u32) {
-  for (var i = lane; i < TN * QUADS; i += WG) {
-    let column = i / QUADS;
-    let at = k + 4u * (i % QUADS);
-    let row = weight_row(column);
-    var v = vec4<f32>();
-    if (row != NO_ROW && at < params.k) {
-#if UNIT == 4
-      v = vec4<f32>(weights[row * params.row_pitch + at / 4u]);
+const VALUES: u32 = 4u;  // of a load
+alias Fetched = Staged;
 #else
-      for (var j = 0u; j < min(4u, params.k - at); j++) {
-        v[j] = f32(weights[row * params.row_pitch + at + j]);
-      }
+alias Fetched = u32;
 #endif
-    }
-    b_tile[column * PITCH + i % QUADS] = v;
+const ROW_LOADS: u32 = STEP / VALUES;  // of a row in a step
+const B_LOADS: u32 = (TN * ROW_LOADS + WG - 1u) / WG;
+var<private> b_rows: array<u32, B_LOADS>;
+var<private> b_values: array<Fetched, B_LOADS>;
+#if BITS != 0
+var<private> b_zeros: array<f32, B_LOADS>;
+var<private> b_scales: array<f32, B_LOADS>;
+#endif
+
+fn find_columns(lane: u32) {
+  for (var load = 0u; load < B_LOADS; load++) {
+    b_rows[load] = weight_row(min((lane + load * WG) / ROW_LOADS, TN - 1u));
   }
 }
-#else
-const WORDS: u32 = STEP / VALUES;  // of a row in a step
 
+#if BITS == 0
+fn fetch_values(load: u32, row: u32, k: u32) {
+  var v = Staged();
+#if UNIT == 4
+  if (k < params.k) {
+    v = Staged(weights[row * params.row_pitch + k / 4u]);
+  }
+#else
+  for (var j = 0u; j < 4u; j++) {
+    if (k + j < params.k) {
+      v[j] = StagedElement(weights[row * params.row_pitch + k + j]);
+    }
+  }
+#endif
+  b_values[load] = v;
+}
+
+fn put_values(load: u32, column: u32, first_quad: u32) {
+  stage_b(column, first_quad, b_values[load]);
+}
+#else
 fn weight_word(row: u32, k: u32) -> u32 {
 #if ALIGNED == 0
   let byte = row * params.row_pitch + k * BITS / 8u;
@@ -39,23 +57,35 @@ fn weight_word(row: u32, k: u32) -> u32 {
 #endif
 }
 
-fn load_weights(lane: u32, k: u32) {
-  for (var i = lane; i < TN * WORDS; i += WG) {
-    let column = i / WORDS;
-    let at = k + VALUES * (i % WORDS);
-    let row = weight_row(column);
-    let inside = row != NO_ROW && at < params.k;
-    var word = 0u;
-    var zero = 0.0;
-    var scale = 0.0;
-    if (inside) {
-      word = weight_word(row, at);
-      zero = zero_point_of(row, block_of(at));
-      scale = scale_of(row, block_of(at));
-    }
-    for (var quad = 0u; quad < VALUES / 4u; quad++) {
-      b_tile[column * PITCH + (i % WORDS) * (VALUES / 4u) + quad] = scaled_quad(word, quad, zero) * (scale * X_SCALE);
-    }
+// Beyond the end of a row scales are 0, so that nothing but zeros is staged.
+fn fetch_values(load: u32, row: u32, k: u32) {
+  b_scales[load] = 0.0;
+  if (k < params.k) {
+    b_values[load] = weight_word(row, k);
+    b_zeros[load] = zero_point_of(row, block_of(k));
+    b_scales[load] = scale_of(row, block_of(k));
+  }
+}
+
+fn put_values(load: u32, column: u32, first_quad: u32) {
+  let scale = b_scales[load] * X_SCALE;
+  for (var quad = 0u; quad < VALUES / 4u; quad++) {
+    stage_b(column, first_quad + quad, Staged(scaled_quad(b_values[load], quad, b_zeros[load]) * scale));
   }
 }
 #endif
+
+fn fetch_b(lane: u32, k: u32) {
+  for (var load = 0u; load < B_LOADS; load++) {
+    fetch_values(load, b_rows[load], k + VALUES * ((lane + load * WG) % ROW_LOADS));
+  }
+}
+
+fn put_b(lane: u32) {
+  for (var load = 0u; load < B_LOADS; load++) {
+    let i = lane + load * WG;
+    if (TN * ROW_LOADS % WG == 0u || i < TN * ROW_LOADS) {
+      put_values(load, i / ROW_LOADS, i % ROW_LOADS * (VALUES / 4u));
+    }
+  }
+}
