@@ -32,7 +32,7 @@ RIVAL_TITLES = {
 
 
 def run(command: list, limit: float, **environment: str) -> str | None:
-    """What a program printed to stdout, or nothing if it failed, which is told on stderr."""
+    """What a program printed to stdout, or nothing if it failed, which is told on stderr. Its own words there pass through."""
     print("$", *command, file=sys.stderr, flush=True)
     try:
         done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, timeout=limit, env={**os.environ, **environment})
@@ -138,6 +138,7 @@ def main() -> None:
     if "kernels" in options.parts:
         run_kernels(results, options)
         results_of.save(results, options.out)
+        print(results_of.kernels_tables(results["kernels"]))
     wanted = {"models": run_models, "peers": run_peers}
     if not wanted.keys() & set(options.parts):
         return

@@ -31,12 +31,14 @@ struct Options {
   bool json = false;
   std::string filter;  // part of "kernel shape"
 
-  // Reads "--repeats N", "--warmup N", "--copies N", "--max-rows N", "--json" and a filter. Throws Error for anything
-  // else.
+  // Reads "--repeats N", "--warmup N", "--copies N", "--max-rows N", "--json" and a filter; a software device gets
+  // fewer of all by default. Throws Error for anything else.
   static Options parse(int argc, char** argv);
 };
 
-// Times one case and prints its line, if the filter lets it.
+bool wanted(const Case& one, const Options& options);
+
+// Times one case and prints its line, if it is wanted. What the device cannot hold is told on stderr and left out.
 void run(const Case& one, const Options& options);
 
 }  // namespace sluice::bench
