@@ -26,12 +26,9 @@ struct Model {
 };
 
 constexpr Model kModels[] = {
-    {"gpt-oss", 64, 8, 64, 0, true, false, true, true},
-    {"gpt-oss window", 64, 8, 64, 128, true, false, true, true},
-    {"trinity", 8, 2, 128, 0, false, true, false, false},
-    {"trinity window", 8, 2, 128, 2048, false, true, true, false},
-    {"lfm2", 32, 8, 64, 0, false, true, true, false},
-    {"qwen3", 32, 4, 128, 0, false, true, true, false},
+    {"gpt-oss", 64, 8, 64, 0, true, false, true, true},   {"gpt-oss window", 64, 8, 64, 128, true, false, true, true},
+    {"trinity", 8, 2, 128, 0, false, true, false, false}, {"trinity window", 8, 2, 128, 2048, false, true, true, false},
+    {"lfm2", 32, 8, 64, 0, false, true, true, false},     {"qwen3", 32, 4, 128, 0, false, true, true, false},
 };
 
 struct Step {
@@ -123,11 +120,14 @@ std::set<std::string> kernel_names(const Model& m, const Step& s) {
 
 void bench_step(const Model& m, const Step& s, bench::Options options) {
   const std::string shape = fmt::format("{} new={} past={}", m.name, s.seq, s.past);
-  if (("gqa " + shape).find(options.filter) == std::string::npos) return;
+  const auto of = [&](const std::string& kernel, const std::function<void(Runner&)>& plan) {
+    return bench::Case{kernel, shape, cache_bytes(m, s), plan, layers_of(m, s), operations(m, s), s.seq};
+  };
+  if (!bench::wanted(of("gqa", {}), options)) return;
   options.filter.clear();
   options.copies = s.seq > 8 ? 1 : 2;
   const auto run = [&](const std::string& kernel, const std::function<void(Runner&)>& plan) {
-    bench::run({kernel, shape, cache_bytes(m, s), plan, layers_of(m, s), operations(m, s)}, options);
+    bench::run(of(kernel, plan), options);
   };
   run("gqa", [&](Runner& runner) { record(m, s, runner); });
   const auto names = kernel_names(m, s);

@@ -6,6 +6,7 @@
 
 #include "api/open_device.h"
 #include "base/error.h"
+#include "runtime/bandwidth.h"
 
 namespace sluice {
 
@@ -72,5 +73,10 @@ Device::Device(const DeviceChoice& choice) : impl_(std::make_shared<Impl>()) {
 }
 
 const DeviceInfo& Device::info() const { return impl_->info; }
+
+double Device::measure_read_bandwidth() const {
+  const std::lock_guard lock(impl_->mutex);
+  return runtime::read_bandwidth(*impl_->device);
+}
 
 }  // namespace sluice

@@ -8,14 +8,13 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "gpu/device_memory.h"
 
 namespace sluice::gpu {
 namespace {
 
 constexpr auto kDawnTogglesType = static_cast<WGPUSType>(0x0005000A);
-constexpr auto kDawnMemoryHeapsType = static_cast<WGPUSType>(0x00050013);
 constexpr auto kDawnSubgroupMatricesType = static_cast<WGPUSType>(0x0005003B);
-constexpr auto kDawnMemoryHeapsFeature = static_cast<WGPUFeatureName>(0x00050014);
 
 const char* type_name(WGPUAdapterType type) {
   switch (type) {
@@ -57,22 +56,6 @@ const char* backend_name(WGPUBackendType backend) {
   }
 }
 
-// Bytes of device-local memory, where the library is Dawn; others do not tell.
-uint64_t device_memory(const Library& library, WGPUAdapter adapter, const std::vector<WGPUFeatureName>& features) {
-  if (!library.is_dawn() || std::find(features.begin(), features.end(), kDawnMemoryHeapsFeature) == features.end())
-    return 0;
-  DawnMemoryHeaps heaps{{nullptr, kDawnMemoryHeapsType}, 0, nullptr};
-  WGPUAdapterInfo info = WGPU_ADAPTER_INFO_INIT;
-  info.nextInChain = &heaps.chain;
-  if (library.wgpuAdapterGetInfo(adapter, &info) != WGPUStatus_Success) return 0;
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < heaps.count; ++i) bytes += heaps.heaps[i].properties & 1 ? heaps.heaps[i].size : 0;
-  library.free_memory_heaps(heaps);
-  info.nextInChain = nullptr;
-  library.wgpuAdapterInfoFreeMembers(info);
-  return bytes;
-}
-
 // Dawn's numbers are of one revision: where another answers, or none, there are no subgroup matrices.
 std::vector<SubgroupMatrix> subgroup_matrices(const Library& library, WGPUAdapter adapter,
                                               const std::vector<WGPUFeatureName>& features) {
@@ -112,7 +95,7 @@ Adapter describe(const Library& library, Handle<WGPUAdapter> handle) {
   info.library = library.path();
   info.library_version = library.version();
   for (const auto feature : features) info.features.push_back(feature_name(feature));
-  info.memory = device_memory(library, adapter.handle.get(), features);
+  info.memory = device_memory(library, adapter.handle.get(), raw, features);
   info.caps = caps_of(features, limits, library);
   info.caps.subgroup_matrices = subgroup_matrices(library, adapter.handle.get(), features);
   info.caps.software = raw.adapterType == WGPUAdapterType_CPU;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "gpu/adapter.h"
 
@@ -39,6 +40,10 @@ CapsOverride CapsOverride::from_environment() {
           word);
     }
   }
+  constexpr uint64_t kLeastBinding = 4096;
+  result.max_binding = bytes_from_environment("SLUICE_MAX_BINDING").value_or(result.max_binding);
+  if (result.max_binding < kLeastBinding)
+    fail("gpu", "SLUICE_MAX_BINDING must be at least {} bytes, got {}", kLeastBinding, result.max_binding);
   return result;
 }
 

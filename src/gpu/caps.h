@@ -44,10 +44,11 @@ struct CapsOverride {
   bool no_subgroup_matrix = false;
   bool no_timestamps = false;
   bool no_fusion = false;
-  bool small_limits = false;  // WebGPU's guaranteed default limits instead of the adapter's
+  bool small_limits = false;            // WebGPU's guaranteed default limits instead of the adapter's
+  uint64_t max_binding = ~uint64_t{0};  // bytes: the limit is no larger
 
   // Reads SLUICE_DISABLE, a comma-separated list of f16, subgroups, dot4i8, subgroup-matrix, timestamps, fusion,
-  // large-limits. Throws on another word.
+  // large-limits, and SLUICE_MAX_BINDING, bytes. Throws on another word, and on less than 4096 bytes.
   static CapsOverride from_environment();
 };
 

@@ -77,6 +77,43 @@ TEST(Device, DisableReadsItsEnvironment) {
   expect_error_with(error_of([] { CapsOverride::from_environment(); }), "f15");
 }
 
+TEST(Device, BindingLimitCanBeLowered) {
+  const Environment limit("SLUICE_MAX_BINDING", "64KiB");
+  const auto device = Device::open();
+  EXPECT_EQ(device->caps().max_binding, 65536u);
+  const Buffer buffer = device->create_buffer(100000, "large");
+  Scale scale(*device, 4, 1);
+  BufferRange ranges[2] = {{&buffer, 0, 0}, {&scale.y, 0, 0}};
+  scale.descriptor.storage = ranges;
+  expect_error_with(error_of([&] { device->create_step(scale.descriptor); }), "65536");
+  ranges[0].size = 65536;
+  device->create_step(scale.descriptor);
+  const Environment small("SLUICE_MAX_BINDING", "100");
+  expect_error_with(error_of([] { CapsOverride::from_environment(); }), "SLUICE_MAX_BINDING");
+}
+
+TEST(Device, MemoryCanBeSaid) {
+  EXPECT_GT(shared_device().info().memory, 1u << 28);
+  const Environment memory("SLUICE_MEMORY", "3GiB");
+  EXPECT_EQ(list_adapters({}).front().memory, 3ull << 30);
+  const Environment wrong("SLUICE_MEMORY", "3GB");
+  expect_error_with(error_of([] { list_adapters({}); }), "SLUICE_MEMORY");
+}
+
+TEST(Device, CountsTheBytesOfItsBuffers) {
+  const auto device = Device::open();
+  const MemoryUse before = device->memory_use();
+  {
+    Buffer a = device->create_buffer(1000, "a");
+    const Buffer b = device->create_buffer(5000, "b");
+    EXPECT_EQ(device->memory_use().live, before.live + 6000);
+    a = device->create_buffer(2000, "c");
+    EXPECT_EQ(device->memory_use().live, before.live + 7000);
+  }
+  EXPECT_EQ(device->memory_use().live, before.live);
+  EXPECT_EQ(device->memory_use().peak, before.live + 8000);  // a and c at once
+}
+
 TEST(Device, EverythingCanBeSwitchedOff) {
   const CapsOverride all{.no_f16 = true,
                          .no_subgroups = true,

@@ -32,7 +32,7 @@ namespace sluice::gpu {
 #define SLUICE_WEBGPU_OPTIONAL(X)                                                                                    \
   X(wgpuInstanceWaitAny) X(wgpuInstanceHasWGSLLanguageFeature) X(wgpuShaderModuleGetCompilationInfo)                 \
   X(wgpuInstanceEnumerateAdapters) X(wgpuQueueSubmitForIndex) X(wgpuQueueGetTimestampPeriod) X(wgpuDevicePoll)       \
-  X(wgpuDeviceCreateShaderModuleTrusted) X(wgpuSetLogLevel) X(wgpuGetVersion)
+  X(wgpuDeviceCreateShaderModuleTrusted) X(wgpuDeviceCreateComputePipelineAsync) X(wgpuSetLogLevel) X(wgpuGetVersion)
 // clang-format on
 
 // Structs and functions of Dawn alone, copied by hand because webgpu.h of another library does not have them. The first

@@ -34,7 +34,7 @@ class DeviceInfo:
     def library_version(self) -> str: ...
     @property
     def memory(self) -> int:
-        """Bytes; 0 where the library does not tell."""
+        """Bytes; 0 where nobody tells."""
     @property
     def features(self) -> list[str]: ...
     @property

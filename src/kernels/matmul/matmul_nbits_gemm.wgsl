@@ -49,6 +49,7 @@ fn start_tile(lane: u32, tile: u32) -> bool {
   // Neighbouring workgroups share weights: rows vary fastest.
   first_row = tile % params.row_tiles * TM;
   first_column = tile / params.row_tiles * TN;
+  used_rows = params.m - first_row;
 #if CORE != 2
   find_rows(lane);
   find_columns(lane);

@@ -1,4 +1,4 @@
-#include "kernels/matmul/matmul_nbits_plan.h"
+#include "kernels/matmul/matmul_nbits_tiles.h"
 #include "kernels/matmul/tile_plan.h"
 
 namespace sluice::kernels {

@@ -60,6 +60,9 @@ fn first_column_of(subgroup: u32) -> u32 {
 fn multiply_tiles(subgroup: u32, sums: ptr<function, Sums>) {
   let row = first_row_of(subgroup) * PITCH;
   let column = first_column_of(subgroup) * PITCH;
+  if (first_row_of(subgroup) >= used_rows) {
+    return;
+  }
   for (var k = 0u; k < STEP; k += 16u) {
     let b0 = subgroupMatrixLoad<Right>(&b_tile, column + k, true, PITCH);
     let b1 = subgroupMatrixLoad<Right>(&b_tile, column + 16u * PITCH + k, true, PITCH);
