@@ -143,7 +143,7 @@ void matmul(const Product& s, const bench::Options& options) {
 }
 
 void run_all(const bench::Options& options) {
-  for (const uint32_t m : {1u, 2u, 4u, 8u, 64u, 512u, 2048u}) {
+  for (const uint32_t m : {1u, 2u, 4u, 8u, 16u, 64u, 512u, 2048u}) {
     for (const auto& [n, k] : {std::pair{4096u, 4096u},
                                {5120u, 2880u},
                                {2880u, 4096u},
@@ -154,7 +154,7 @@ void run_all(const bench::Options& options) {
       matmul_nbits({m, n, k}, options);
     }
   }
-  matmul_nbits({1, 4096, 4096, 0}, options);
+  for (const uint32_t m : {1u, 16u, 64u, 512u, 2048u}) matmul_nbits({m, 4096, 4096, 0}, options);
   matmul_nbits({1, 201088, 2880}, options);
   matmul_nbits({1, 201088, 2880, 0}, options);
   for (const Joined& s : {Joined{"q k gate", {1024, 256, 1024}, 1024}, Joined{"mlp", {3072, 3072}, 1024, true},

@@ -1,6 +1,7 @@
-// fetch_a, put_a, fetch_b and put_b (tile.wgsl) for packed dot products: rows of activations that quantise_rows.wgsl left
-// and weight rows less their zero points, both as 8-bit integers. BITS 2 or 4, or 8 without zero points; BLOCK is a
-// multiple of 32. The includer defines row_of(row), the row of x of a tile row, and weight_row(column), both in range.
+// fetch_a, put_a, fetch_b and put_b (tile.wgsl) for packed dot products: rows of activations that quantise_rows.wgsl
+// left and weight rows less their zero points, both as 8-bit integers. BITS 2 or 4, or 8 without zero points; BLOCK is
+// a multiple of 32. The includer defines row_of(row), the row of x of a tile row, and weight_row(column), both in
+// range.
 #include "kernels/matmul/nbits.wgsl"
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;

@@ -1,7 +1,7 @@
 // The product of two staged tiles of 8-bit integers by packed dot products: an invocation holds TR rows and TC columns
-// of the sums, in f32. A step is BLOCKS blocks of 32 values of K; each line of a block has a scale. The lines of one quad
-// (16 values) lie side by side, those of even columns before those of odd ones: an invocation holds pairs of neighbouring
-// columns.
+// of the sums, in f32. A step is BLOCKS blocks of 32 values of K; each line of a block has a scale. The lines of one
+// quad (16 values) lie side by side, those of even columns before those of odd ones: an invocation holds pairs of
+// neighbouring columns.
 alias Staged = vec4<u32>;
 const BLOCKS: u32 = 2u;
 const QUADS: u32 = 2u * BLOCKS;

@@ -36,20 +36,16 @@ fn multiply_tiles(lane: u32, sums: ptr<function, Sums>) {
     for (var j = 0u; j < TC; j++) {
       b[j] = b_tile[b_at + j * COLUMN_LANES * QUADS];
     }
-    for (var part = 0u; part < TR; part += 2u) {
-      if (part * ROW_LANES < used_rows) {
-        for (var i = part; i < part + 2u; i++) {
-          let a = a_tile[a_at + i * ROW_LANES * QUADS];
-          for (var g = 0u; g < GROUPS; g++) {
-            let j = 4u * g;
-            var s = (*sums)[i * GROUPS + g];
-            s = fma(vec4<f32>(a.x), vec4<f32>(b[j].x, b[j + 1u].x, b[j + 2u].x, b[j + 3u].x), s);
-            s = fma(vec4<f32>(a.y), vec4<f32>(b[j].y, b[j + 1u].y, b[j + 2u].y, b[j + 3u].y), s);
-            s = fma(vec4<f32>(a.z), vec4<f32>(b[j].z, b[j + 1u].z, b[j + 2u].z, b[j + 3u].z), s);
-            s = fma(vec4<f32>(a.w), vec4<f32>(b[j].w, b[j + 1u].w, b[j + 2u].w, b[j + 3u].w), s);
-            (*sums)[i * GROUPS + g] = s;
-          }
-        }
+    for (var i = 0u; i < TR; i++) {
+      let a = a_tile[a_at + i * ROW_LANES * QUADS];
+      for (var g = 0u; g < GROUPS; g++) {
+        let j = 4u * g;
+        var s = (*sums)[i * GROUPS + g];
+        s = fma(vec4<f32>(a.x), vec4<f32>(b[j].x, b[j + 1u].x, b[j + 2u].x, b[j + 3u].x), s);
+        s = fma(vec4<f32>(a.y), vec4<f32>(b[j].y, b[j + 1u].y, b[j + 2u].y, b[j + 3u].y), s);
+        s = fma(vec4<f32>(a.z), vec4<f32>(b[j].z, b[j + 1u].z, b[j + 2u].z, b[j + 3u].z), s);
+        s = fma(vec4<f32>(a.w), vec4<f32>(b[j].w, b[j + 1u].w, b[j + 2u].w, b[j + 3u].w), s);
+        (*sums)[i * GROUPS + g] = s;
       }
     }
   }

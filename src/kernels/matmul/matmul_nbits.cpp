@@ -4,8 +4,8 @@
 #include <bit>
 
 #include "kernels/matmul/matmul_nbits_row.h"
-#include "kernels/matmul/nbits_plan.h"
 #include "kernels/matmul/matmul_nbits_tiles.h"
+#include "kernels/matmul/nbits_plan.h"
 
 namespace sluice::kernels {
 namespace {

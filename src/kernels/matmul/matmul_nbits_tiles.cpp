@@ -1,4 +1,5 @@
 #include "kernels/matmul/matmul_nbits_tiles.h"
+
 #include "kernels/matmul/tile_plan.h"
 
 namespace sluice::kernels {
@@ -28,6 +29,7 @@ bool can_use_dots(const MatMulNBitsProblem& p, const gpu::Caps& caps) {
 
 TileCore core_of(const MatMulNBitsProblem& p, const gpu::Caps& caps) {
   constexpr uint32_t kInt8Activations = 4;  // the accuracy_level that allows them
+  constexpr uint64_t kFewRows = 64;         // too few to keep matrices busy
   const bool matrices = can_use_matrices(p, caps), dots = can_use_dots(p, caps);
   switch (p.variant) {
     case MatMulNBitsVariant::kMatrices:
@@ -42,8 +44,8 @@ TileCore core_of(const MatMulNBitsProblem& p, const gpu::Caps& caps) {
       }
       return TileCore::kDots;
     case MatMulNBitsVariant::kAuto:
-      if (matrices) return TileCore::kMatrices;
-      return dots && p.accuracy_level == kInt8Activations ? TileCore::kDots : TileCore::kMultiplyAdds;
+      if (dots && p.accuracy_level == kInt8Activations && (!matrices || p.y.rows() <= kFewRows)) return TileCore::kDots;
+      return matrices ? TileCore::kMatrices : TileCore::kMultiplyAdds;
     default:
       return TileCore::kMultiplyAdds;
   }
@@ -70,7 +72,7 @@ std::pair<Tensor, Tensor> plan_quantise(const MatMulNBitsProblem& p, Recorder& r
   d.shader.in_bounds = true;
   d.operands = {in(p.a), out(q), out(scales)};
   d.set_uniforms(QuantiseParams{static_cast<uint32_t>(blocks), {}});
-  d.groups = fold_groups(ceil_div64(blocks, kQuantiseGroup), recorder.caps());
+  d.groups = fold_groups(ceil_div64(2 * blocks, kQuantiseGroup), recorder.caps());
   recorder.add(std::move(d));
   return {q, scales};
 }

@@ -169,7 +169,7 @@ uint32_t core_of(const MatMulNBitsProblem& p, const gpu::Caps& caps) {
 
 TEST(MatMulNBitsTiles, WhatThePlannerTakes) {
   gpu::Caps caps = caps_with_matrices();
-  MatMulNBitsProblem half = problem(64, Storage::kF16), single = problem(64, Storage::kF32);
+  MatMulNBitsProblem half = problem(65, Storage::kF16), single = problem(65, Storage::kF32);
   EXPECT_EQ(core_of(half, caps), 1u);
   EXPECT_EQ(core_of(single, caps), 0u);  // its products are not rounded to f16
   caps.dot4i8 = true;
@@ -177,10 +177,14 @@ TEST(MatMulNBitsTiles, WhatThePlannerTakes) {
   half.accuracy_level = single.accuracy_level = 4;
   EXPECT_EQ(core_of(half, caps), 1u);
   EXPECT_EQ(core_of(single, caps), 2u);
+  half.a.shape = {64, 256};
+  half.y.shape = {64, 512};
+  EXPECT_EQ(core_of(half, caps), 2u);
   single.zero_points = {5, Storage::kF32, {512, 8}};
   EXPECT_EQ(core_of(single, caps), 0u);  // a float zero point
+  half = problem(65, Storage::kF16);
   caps.subgroup_min = 16;
-  EXPECT_EQ(core_of(half, caps), 2u);  // who owns which rows of a matrix tile would not be known
+  EXPECT_EQ(core_of(half, caps), 0u);  // who owns which rows of a matrix tile would not be known
 }
 
 // The device's compiler sees a text only on a device that has the feature; SLUICE_DUMP_WGSL keeps these for Tint.

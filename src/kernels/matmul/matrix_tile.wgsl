@@ -1,7 +1,8 @@
-// The product of two staged tiles by subgroup matrices of 16 x 16 x 16, f16 added up in f32: a subgroup owns 16 * IM rows
-// (IM 2 or 4) by 32 columns. For Tint alone. Sums are spelt out one by one, because an array of matrices that a loop
-// walks through lies in memory. Lines are padded by 8 elements: rows that are loaded together then begin in different
-// banks. The sums leave through a patch of workgroup memory, whose elements every invocation knows the place of.
+// The product of two staged tiles by subgroup matrices of 16 x 16 x 16, f16 added up in f32: a subgroup owns 16 * IM
+// rows (IM 2 or 4) by 32 columns. For Tint alone. Sums are spelt out one by one, because an array of matrices that a
+// loop walks through lies in memory. Lines are padded by 8 elements: rows that are loaded together then begin in
+// different banks. The sums leave through a patch of workgroup memory, whose elements every invocation knows the place
+// of.
 enable chromium_experimental_subgroup_matrix;
 enable subgroups;
 diagnostic(off, chromium.subgroup_matrix_uniformity);

@@ -1,7 +1,7 @@
-// Activations as 8-bit integers for packed dot products: x = q * scale in blocks of 32 along a row, scale = max |x| / 127,
-// one invocation a block. The order of the values is that of the weights' bits: word j of every 32 / BITS values holds
-// those at j + 8 / BITS * (0, 1, 2, 3), so that a weight word under a mask has them in the same bytes. A block that holds
-// an infinity or a NaN gets NaN as its scale.
+// Activations as 8-bit integers for packed dot products: x = q * scale in blocks of 32 along a row, scale = max |x| /
+// 127, an invocation for every 16 values. Their order is that of the weights' bits: word j of every 32 / BITS values
+// holds those at j + 8 / BITS * (0, 1, 2, 3), so that a weight word under a mask has them in the same bytes. A block
+// that holds an infinity or a NaN gets NaN as its scale.
 struct Params {
   blocks: u32,
   pad0: u32,
@@ -15,50 +15,53 @@ struct Params {
 
 #include "kernels/common/flat_id.wgsl"
 
-const STRIDE: u32 = 8u / BITS;
 const INFINITY: u32 = 0x7f800000u;
 const LEAST: u32 = 0x0d800000u;  // bits of 2^-100: what is smaller counts as 0
+var<workgroup> largest_of: array<u32, WG>;
 
-var<private> values: array<f32, 32>;
-
-fn load(block: u32) -> u32 {
-  var largest = 0u;
-  for (var i = 0u; i < 8u; i++) {
-    let v = vec4<f32>(x[8u * block + i]);
-    for (var j = 0u; j < 4u; j++) {
-      values[4u * i + j] = v[j];
-      largest = max(largest, bitcast<u32>(v[j]) & 0x7fffffffu);
-    }
-  }
-  return largest;
+fn largest_bits(v: vec4<f32>) -> u32 {
+  let bits = bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu);
+  return max(max(bits.x, bits.y), max(bits.z, bits.w));
 }
 
-fn packed(first: u32, factor: f32) -> u32 {
-  var word = 0u;
-  for (var i = 0u; i < 4u; i++) {
-    word |= (u32(i32(round(values[first + STRIDE * i] * factor))) & 0xffu) << (8u * i);
-  }
-  return word;
+fn packed(v: vec4<f32>) -> u32 {
+  let bytes = (bitcast<vec4<u32>>(vec4<i32>(round(v))) & vec4<u32>(0xffu)) << vec4<u32>(0u, 8u, 16u, 24u);
+  return bytes.x | bytes.y | bytes.z | bytes.w;
+}
+
+fn in_order_of_bits(a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> vec4<u32> {
+#if BITS == 8
+  return vec4<u32>(packed(a), packed(b), packed(c), packed(d));
+#elif BITS == 4
+  return vec4<u32>(packed(vec4<f32>(a.xz, b.xz)), packed(vec4<f32>(a.yw, b.yw)), packed(vec4<f32>(c.xz, d.xz)),
+                   packed(vec4<f32>(c.yw, d.yw)));
+#else
+  return vec4<u32>(packed(vec4<f32>(a.x, b.x, c.x, d.x)), packed(vec4<f32>(a.y, b.y, c.y, d.y)),
+                   packed(vec4<f32>(a.z, b.z, c.z, d.z)), packed(vec4<f32>(a.w, b.w, c.w, d.w)));
+#endif
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: vec3<u32>,
         @builtin(num_workgroups) count: vec3<u32>) {
-  let block = flat_workgroup(id, count) * WG + lane;
-  if (block >= params.blocks) {
+  let own = flat_workgroup(id, count) * WG + lane;
+  let half = min(own, 2u * params.blocks - 1u);
+  let a = vec4<f32>(x[4u * half]);
+  let b = vec4<f32>(x[4u * half + 1u]);
+  let c = vec4<f32>(x[4u * half + 2u]);
+  let d = vec4<f32>(x[4u * half + 3u]);
+  largest_of[lane] = max(max(largest_bits(a), largest_bits(b)), max(largest_bits(c), largest_bits(d)));
+  workgroupBarrier();
+  if (own != half) {
     return;
   }
-  let largest = load(block);
+  let largest = max(largest_of[lane], largest_of[lane ^ 1u]);
   let limit = bitcast<f32>(largest);
   let finite = largest < INFINITY;
   let factor = select(0.0, 127.0 / limit, largest > LEAST && finite);
-  scales[block] = select(bitcast<f32>(largest | 0x7fc00000u), select(0.0, limit / 127.0, largest > LEAST), finite);
-  for (var half = 0u; half < 2u; half++) {
-    var words = vec4<u32>();
-    for (var i = 0u; i < 4u; i++) {
-      let word = 4u * half + i;
-      words[i] = packed(word / STRIDE * (4u * STRIDE) + word % STRIDE, factor);
-    }
-    q[2u * block + half] = words;
+  q[half] = in_order_of_bits(a * factor, b * factor, c * factor, d * factor);
+  if (half % 2u == 0u) {
+    let scale = select(0.0, limit / 127.0, largest > LEAST);
+    scales[half / 2u] = select(bitcast<f32>(largest | 0x7fc00000u), scale, finite);
   }
 }

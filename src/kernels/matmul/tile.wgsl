@@ -7,7 +7,7 @@
 //   fetch_a(lane, k), fetch_b(lane, k)   reads the values from k on into registers
 //   put_a(lane), put_b(lane)   gives them, quad by quad along K, to stage_a(row, quad, v) and stage_b(column, quad, v)
 //   store_pair(row, column, v)   takes the sums of two neighbouring columns, the first of them even
-//   used_rows   set by start_tile: rows of the tile that are stored; the others need not be multiplied
+//   used_rows   set by start_tile: rows of the tile that are stored; subgroups without any need not multiply
 #include "kernels/common/flat_id.wgsl"
 var<private> used_rows: u32;
 #if CORE == 0

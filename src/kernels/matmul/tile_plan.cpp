@@ -28,15 +28,14 @@ constexpr auto kDot = TileCore::kDots;
 
 // Times as measured on an NVIDIA H200. Small tiles take longer than their share of a large one, because fewer products
 // follow from every value that is staged.
-constexpr Candidate kMultiplyAdds[] = {
-    {{kFma, 128, 128, 8, 8, 16}, 16.0}, {{kFma, 64, 128, 8, 8, 16}, 8.5}, {{kFma, 64, 64, 8, 8, 16}, 4.3},
-    {{kFma, 32, 64, 4, 8, 16}, 2.7},    {{kFma, 32, 32, 4, 4, 16}, 1.6},  {{kFma, 16, 64, 2, 8, 16}, 2.2},
-    {{kFma, 16, 32, 2, 4, 16}, 1.2}};
-constexpr Candidate kMatrices[] = {
-    {{kMatrix, 128, 128, 64, 32, 64}, 16.0}, {{kMatrix, 128, 128, 64, 32, 32}, 19.0},
-    {{kMatrix, 128, 64, 64, 32, 32}, 10.0},  {{kMatrix, 64, 128, 64, 32, 32}, 10.0},
-    {{kMatrix, 64, 64, 32, 32, 64}, 5.5},    {{kMatrix, 64, 64, 64, 32, 64}, 6.0},
-    {{kMatrix, 32, 64, 32, 32, 64}, 4.0},    {{kMatrix, 32, 64, 32, 32, 32}, 4.6}};
+constexpr Candidate kMultiplyAdds[] = {{{kFma, 128, 128, 8, 8, 16}, 16.0}, {{kFma, 64, 128, 8, 8, 16}, 8.5},
+                                       {{kFma, 64, 64, 8, 8, 16}, 4.3},    {{kFma, 32, 64, 4, 8, 16}, 2.7},
+                                       {{kFma, 32, 32, 4, 4, 16}, 1.6},    {{kFma, 16, 64, 2, 8, 16}, 2.2},
+                                       {{kFma, 16, 32, 2, 4, 16}, 1.2}};
+constexpr Candidate kMatrices[] = {{{kMatrix, 128, 128, 64, 32, 64}, 16.0}, {{kMatrix, 128, 128, 64, 32, 32}, 19.0},
+                                   {{kMatrix, 128, 64, 64, 32, 32}, 10.0},  {{kMatrix, 64, 128, 64, 32, 32}, 10.0},
+                                   {{kMatrix, 64, 64, 32, 32, 64}, 5.5},    {{kMatrix, 64, 64, 64, 32, 64}, 6.0},
+                                   {{kMatrix, 32, 64, 32, 32, 64}, 4.0},    {{kMatrix, 32, 64, 32, 32, 32}, 4.6}};
 constexpr Candidate kDots[] = {{{kDot, 128, 64, 8, 4, 64}, 8.0},
                                {{kDot, 64, 64, 8, 4, 64}, 4.0},
                                {{kDot, 32, 64, 4, 4, 64}, 2.5},
