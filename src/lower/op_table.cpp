@@ -186,12 +186,13 @@ constexpr OpRow kOps[] = {
     {kMs, "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
 };
 
-// What graph/passes/fuse.h and join_products.h make of them.
+// What the passes in graph/passes/ make of them.
 constexpr OpRow kJoined[] = {
     {"sluice", "JoinedMatMulNBits", lower_joined_matmul_nbits, kFloats, {1, 1}},
     {"sluice", "MatMul", lower_matmul, kFloats},
     {"sluice", "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
     {"sluice", "QMoE", lower_qmoe, kFloats, {1, 1}},
+    {"sluice", "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
 };
 
 struct IdleAttribute {

@@ -93,6 +93,8 @@ class Stack:
         product = kind(normed)
         if self.chance(0.15):
             self.outputs.append(product)  # read outside: it must stay
+        if self.chance(0.3):  # AfMoE's layers normalise a block's result before they add it
+            product = self.normed(product)
         pair = [stream, product] if self.chance(0.5) else [product, stream]
         if self.chance(0.5):
             out = self.node("SkipSimplifiedLayerNormalization", [*pair, self.vector()], 4, MS, epsilon=1e-5)
