@@ -48,6 +48,14 @@ def test_sane_through_all_layers(name, tmp_path):
     assert np.abs(np.corrcoef(rows[1:]) - np.eye(len(rows) - 1)).mean() < 0.8
 
 
+def test_mask_for_graph_capture_means_the_same(tmp_path):
+    rows = []
+    for arguments in ([], ["--graph-capture"]):
+        synth("gpt-oss-20b", tmp_path / "model", "--layers", 2, *arguments)
+        rows.append(logits(tmp_path / "model", tmp_path))
+    np.testing.assert_array_equal(*rows)
+
+
 def test_same_seed_same_bytes(tmp_path):
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
         synth("gpt-oss-20b", tmp_path / folder, "--layers", 1, "--seed", seed)
