@@ -291,14 +291,14 @@ Lowered Lowering::run() {
   if (!result_.obstacles.empty()) return std::move(result_);
   count_readers();
   for (const graph::Node& node : graph_.nodes) {
-    current_ = {graph::origin(node), graph::sources_of(node)};
+    current_ = &node;
     try {
       lower_node(node);
     } catch (const Error& error) {
       result_.obstacles.push_back(describe(node) + ": " + error.what());
       assume_outputs(node);
     }
-    name_dispatches(current_);
+    name_dispatches(origin(node), sources_of(node));
   }
   collect();
   return std::move(result_);

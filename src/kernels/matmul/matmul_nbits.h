@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/common/plan.h"
 
@@ -11,8 +12,8 @@ namespace sluice::kernels {
 enum class MatMulNBitsVariant : uint8_t { kAuto, kGemv, kGemm };
 
 // B holds, for each of the n outputs, ceil(k / block_size) blocks of block_size values, low bits first; the last block
-// is padded. value = (q - zero_point) * scale. Accumulation and products are f32, which satisfies every accuracy_level
-// (it is a minimum).
+// is padded. value = (q - zero_point) * scale. accuracy_level is a minimum: products and sums are f32, but for one row
+// at level 4, which may become bytes with a scale for every 32 activations or fewer.
 struct MatMulNBitsProblem {
   Tensor a;            // (..., k) f32 or f16
   Tensor b;            // kBytes (n, blocks, block_size * bits / 8)
@@ -34,5 +35,19 @@ struct MatMulNBitsProblem {
 // Throws Error("matmul_nbits") for shapes, types or attributes outside the above. An empty y records nothing; k of 0 is
 // refused.
 void plan_matmul_nbits(const MatMulNBitsProblem& problem, Recorder& recorder);
+
+// Several products of the same a, which has one row, in one dispatch: of one k, bits, block size and accuracy_level,
+// all or none with zero points (of one storage), all or none with a bias, types alike. Only the first of one may have a
+// residual.
+struct JoinedMatMulNBitsProblem {
+  std::vector<MatMulNBitsProblem> products;  // 1 to 4
+  // Two products g and u of one n give a single result, g * sigmoid(gate_alpha * g) * u, in the first one's y.
+  bool gated = false;
+  float gate_alpha = 1;
+};
+
+// Throws Error("matmul_nbits"), also where the device has fewer bindings than that needs: one for a, the norm's weight
+// and each result, two to four for each product.
+void plan_joined_matmul_nbits(const JoinedMatMulNBitsProblem& problem, Recorder& recorder);
 
 }  // namespace sluice::kernels
