@@ -59,7 +59,8 @@ def synthetic_model(name: str, options: argparse.Namespace) -> Path | None:
     if (folder / "genai_config.json").exists():  # written last
         return folder
     layers = [] if options.layers is None else ["--layers", options.layers]
-    command = [sys.executable, HERE.parent / "tools/synth_model.py", name, folder, *layers]
+    # The mask that lets the rivals capture the graph; they refuse it without.
+    command = [sys.executable, HERE.parent / "tools/synth_model.py", name, folder, "--graph-capture", *layers]
     return folder if run(command, options.time_limit) is not None else None
 
 

@@ -15,6 +15,7 @@ from synth.specs import Spec
 
 LOGIT_GAIN = 3.0  # so that some tokens are clearly likelier than others
 BIAS_STD = 0.1
+HEAD_NORM = 1.5  # of queries and keys: scores of 1 on average would mix all tokens into one, layer by layer
 ROWS = "batch_size * sequence_length"
 
 
@@ -185,7 +186,7 @@ class Decoder:
         return self.linear(f"{base}/o_proj/MatMul", mixed, self.s.heads * self.s.head_size, self.s.hidden)
 
     def head_norm_weight(self, layer: int, part: str) -> str:
-        return self.g.tensor(f"model.layers.{layer}.attn.{part}_norm.layernorm.weight", self.io, [self.s.head_size], Constant(1.0))
+        return self.g.tensor(f"model.layers.{layer}.attn.{part}_norm.layernorm.weight", self.io, [self.s.head_size], Constant(HEAD_NORM))
 
     def mlp(self, base: str, x: str, width: int) -> str:
         """A dense SwiGLU block."""
