@@ -44,6 +44,9 @@ def length_note(test: dict, usual: str) -> str:
 def panel(axes, records: list[dict], kind: str, theme: str) -> None:
     found = [(r["runtime"], best(r, kind)) for r in records]
     bars = sorted([(name, t) for name, t in found if t], key=lambda bar: bar[1]["median"])
+    if not bars:
+        axes.set_axis_off()
+        return
     usual = max((t["test"] for _, t in bars), key=lambda test: int(test[2:]))
     colors = [OURS if name.startswith("Sluice") else OTHERS[theme] for name, _ in bars]
     drawn = axes.barh([name for name, _ in bars], [t["median"] for _, t in bars], color=colors, height=0.72)
