@@ -21,8 +21,10 @@ constexpr size_t kBiasInput = 5;  // of MatMulNBits
 size_t residual_input(const Node& product) { return product.op_type == "QMoE" ? 15 : 6; }
 size_t norm_input(const Node& product) { return residual_input(product) + 1; }
 
-// With router_weights, QMoE binds as many tensors as a device must allow.
-bool takes_norm(const Node& node) { return is_product(node) && !(node.op_type == "QMoE" && node.has(14)); }
+// QMoE with zero points and with router_weights or a selection bias binds as many tensors as a device must allow.
+bool takes_norm(const Node& node) {
+  return is_product(node) && !(node.op_type == "QMoE" && node.has(11) && (node.has(14) || node.has(17)));
+}
 
 Node with_input(Node product, size_t i, ValueId value) {
   product.domain = kOwn;

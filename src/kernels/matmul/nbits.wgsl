@@ -25,7 +25,7 @@ const UNIT_VALUES: u32 = UNIT * VALUES;
 @group(0) @binding(2) var<storage, read> scales: array<S>;
 #if ZP == 2
 @group(0) @binding(3) var<storage, read> zero_points: array<Z>;
-#else
+#elif ZP
 @group(0) @binding(3) var<storage, read> zero_points: array<u32>;
 #endif
 @group(0) @binding(4) var<storage, read> bias: array<B>;
