@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "graph/passes/fuse.h"
 #include "graph/passes/fuse_norms.h"
+#include "graph/passes/fuse_router.h"
 #include "graph/passes/join_products.h"
 #include "kernels/data/narrow.h"
 #include "kernels/matmul/nbits_plan.h"
@@ -344,6 +345,7 @@ void Lowering::collect() {
 
 void fuse(graph::Graph& graph, const gpu::Caps& caps) {
   if (!caps.fusion) return;
+  graph::fuse_routers(graph);
   graph::fuse_norms(graph);
   graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
   graph::join_products(graph, {.max_bindings = caps.max_storage_buffers});
