@@ -23,10 +23,10 @@ BAR_INCHES, HEAD_INCHES = 0.27, 0.75
 
 
 def merge(files: list[Path]) -> tuple[list[dict], list[str]]:
-    """Records by model and runtime, without those that others have published, and what each file says of itself."""
+    """Records by model and runtime, without empty ones and those that others have published, and what each file says of itself."""
     records, sources = {}, []
     for results in map(json.loads, (f.read_text() for f in files)):
-        records |= {(r["model"], r["runtime"]): r for r in results["models"] if "published" not in r}
+        records |= {(r["model"], r["runtime"]): r for r in results["models"] if r["tests"] and "published" not in r}
         sources.append(f"{results['device']}, {results['date']}")
     return list(records.values()), list(dict.fromkeys(sources))
 
