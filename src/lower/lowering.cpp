@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "graph/passes/fuse.h"
+#include "graph/passes/fuse_attention.h"
 #include "kernels/data/narrow.h"
 #include "kernels/matmul/nbits_plan.h"
 #include "lower/op_table.h"
@@ -342,7 +343,9 @@ void Lowering::collect() {
 }
 
 void fuse(graph::Graph& graph, const gpu::Caps& caps) {
-  if (caps.fusion) graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
+  if (!caps.fusion) return;
+  graph::fuse_attention(graph);
+  graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
 }
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps) {

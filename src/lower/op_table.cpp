@@ -186,8 +186,9 @@ constexpr OpRow kOps[] = {
     {kMs, "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
 };
 
-// What graph/passes/fuse.h makes of them.
+// What graph/passes/fuse*.h make of them.
 constexpr OpRow kJoined[] = {
+    {"sluice", "GroupQueryAttention", lower_group_query_attention, kFloats, {1, 1}},
     {"sluice", "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
     {"sluice", "QMoE", lower_qmoe, kFloats, {1, 1}},
 };
