@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "graph/passes/fuse.h"
+#include "graph/passes/fuse_attention.h"
 #include "graph/passes/fuse_norms.h"
 #include "graph/passes/fuse_router.h"
 #include "graph/passes/join_products.h"
@@ -345,6 +346,7 @@ void Lowering::collect() {
 
 void fuse(graph::Graph& graph, const gpu::Caps& caps) {
   if (!caps.fusion) return;
+  graph::fuse_attention(graph);
   graph::fuse_routers(graph);
   graph::fuse_norms(graph);
   graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
