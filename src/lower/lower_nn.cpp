@@ -106,6 +106,14 @@ kernels::QMoEProblem moe_problem(Lowering& l, const Node& node) {
 
 }  // namespace
 
+// What graph/passes/fuse_router.h leaves of a router.
+static kernels::SigmoidRouter sigmoid_router(Lowering& l, const Node& node) {
+  if (node.i("sigmoid_router", 0) == 0) return {};
+  const auto type = static_cast<DType>(node.i("score_type", 0));
+  return {true, kernels::storage_of(type, l.recorder().caps()), l.input(node, 17), node.f("least_score", 0),
+          node.f("score_epsilon", 0)};
+}
+
 void lower_qmoe(Lowering& l, const Node& node) {
   kernels::QMoEProblem problem = moe_problem(l, node);
   const auto expert = [&](size_t first, size_t zero_points) {
@@ -120,6 +128,8 @@ void lower_qmoe(Lowering& l, const Node& node) {
     problem.residual = l.input(node, 15);
     problem.norm_weight = l.input(node, 16);
     problem.norm_epsilon = node.f("norm_epsilon", 0);
+    problem.scale = node.f("output_scale", 1);
+    problem.sigmoid = sigmoid_router(l, node);
   }
   problem.bits = static_cast<uint32_t>(node.i("expert_weight_bits", 4));
   problem.block_size = static_cast<uint32_t>(node.i("block_size", 0));

@@ -188,6 +188,7 @@ constexpr OpRow kOps[] = {
 
 // What the passes in graph/passes/ make of them.
 constexpr OpRow kJoined[] = {
+    {"sluice", "JoinedMatMulNBits", lower_joined_matmul_nbits, kFloats, {1, 1}},
     {"sluice", "MatMul", lower_matmul, kFloats},
     {"sluice", "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
     {"sluice", "QMoE", lower_qmoe, kFloats, {1, 1}},

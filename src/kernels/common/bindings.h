@@ -47,7 +47,7 @@ class Bindings {
   Bindings& bind(const std::string& name, const Tensor& tensor, gpu::Access access) {
     define("HAS_" + name, tensor ? 1 : 0);
     define("AT_" + name, tensor ? count() : 0);
-    if (tensor) dispatch_.operands.push_back({tensor.slot, access});
+    if (tensor) dispatch_.operands.push_back(operand(tensor, access));
     return *this;
   }
 

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/matmul/nbits_plan.h"
+#include "kernels/matmul/tile_plan.h"
 
 namespace sluice::kernels {
 namespace {
 
 constexpr const char* kTag = "matmul";
 constexpr uint32_t kGemvRows = 8;
-constexpr uint32_t kTileColumns = 64;
 constexpr size_t kBatchDims = 4;
 
 struct alignas(16) Params {
@@ -194,12 +193,13 @@ void plan_gemv(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& re
 }
 
 void plan_gemm(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& recorder) {
-  const uint32_t rows = q.m <= 32 ? 32 : 64;
+  const TileShape tile = tile_shape({TileCore::kMultiplyAdds, q.m, q.n, q.batches}, recorder.caps());
   d.name = "matmul/gemm";
   d.shader.file = "kernels/matmul/matmul_gemm.wgsl";
-  const Defines more = {{"B", wgsl_type(p.b.storage)}, {"TM", rows}, {"TRANS_A", p.trans_a ? 1u : 0u}};
-  d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
-  d.groups = fold_groups(uint64_t{ceil_div(q.n, kTileColumns)} * ceil_div(q.m, rows) * q.batches, recorder.caps());
+  append_tile_defines(tile, q.k, d.shader.defines);
+  d.shader.defines.emplace_back("B", wgsl_type(p.b.storage));
+  d.shader.defines.emplace_back("TRANS_A", p.trans_a ? 1u : 0u);
+  d.groups = fold_groups(uint64_t{ceil_div(q.n, tile.columns)} * ceil_div(q.m, tile.rows) * q.batches, recorder.caps());
   recorder.add(std::move(d));
 }
 
