@@ -27,8 +27,8 @@ class NormFuser {
 
  private:
   static bool is_skip_norm(const Node& node) {
-    return node.domain == "com.microsoft" && node.op_type == kSkipNorm && !node.has(3) &&
-           node.output(1) == kNoValue && node.output(2) == kNoValue;
+    return node.domain == "com.microsoft" && node.op_type == kSkipNorm && !node.has(3) && node.output(1) == kNoValue &&
+           node.output(2) == kNoValue;
   }
 
   void find_uses() {

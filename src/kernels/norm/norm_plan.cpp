@@ -13,7 +13,7 @@ struct alignas(16) NormParams {
 };
 static_assert(sizeof(NormParams) == 32);
 
-constexpr uint32_t kNarrow = 64;  // vectors of a row up to which 16 threads do
+constexpr uint32_t kNarrow = 64;   // vectors of a row up to which 16 threads do
 constexpr uint32_t kMostKept = 4;  // vectors that a thread keeps in registers
 
 bool is_float(const Tensor& t) { return t.storage == Storage::kF32 || t.storage == Storage::kF16; }

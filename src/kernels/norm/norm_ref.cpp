@@ -14,7 +14,8 @@ void NormReference::run() {
     const double inner_scale = 1 / std::sqrt(inner_squares / cols + inner_epsilon);
     for (uint32_t i = 0; i < cols; ++i) {
       const size_t at = row * cols + i;
-      v[i] = x[at] * (inner.empty() ? 1.0 : inner_scale * inner[i]) + (skip.empty() ? 0.0 : skip[at % skip.size()]) + (bias.empty() ? 0.0 : bias[i]);
+      v[i] = x[at] * (inner.empty() ? 1.0 : inner_scale * inner[i]) + (skip.empty() ? 0.0 : skip[at % skip.size()]) +
+             (bias.empty() ? 0.0 : bias[i]);
       sum[at] = static_cast<float>(v[i]);
       mean += v[i] / cols;
     }
