@@ -25,6 +25,7 @@ test: configure-tests  ## Build and run all tests
 bench: configure-tests  ## Tokens per second of the built-in model or another, then single kernels: make bench MODEL=DIR ARGS="-p 128,2048" KERNELS=norm
 	cmake --build $(RELEASE) --target sluice kernel_benches
 	$(RELEASE)/sluice bench $(MODEL) $(ARGS)
+	@rm -f $(RELEASE)/bench.json
 	$(PYTHON) bench/run_all.py --parts kernels --kernels "$(KERNELS)" --build $(RELEASE) --out $(RELEASE)/bench.json
 
 bench-plot:  ## The pictures of the README, from bench/results

@@ -19,22 +19,23 @@ FAINT = {"light": "#59636e", "dark": "#9198a1"}
 OURS, OTHERS = "#2f81f7", {"light": "#afb8c1", "dark": "#57606a"}
 TITLES = {"gpt-oss-20b": "gpt-oss-20b", "trinity-nano": "Trinity-Nano", "lfm2-8b-a1b": "LFM2-8B-A1B", "qwen3-30b-a3b": "Qwen3-30B-A3B"}
 TESTS = {"tg": "new tokens per second", "pp": "prompt tokens per second"}
+DEPTHS = {"tg": 128, "pp": 0}
 BAR_INCHES, HEAD_INCHES = 0.27, 0.75
 
 
 def merge(files: list[Path]) -> tuple[list[dict], list[str]]:
-    """Records by model and runtime, without those that others have published, and what each file says of itself."""
+    """Records by model and runtime, without empty ones and those that others have published, and what each file says of itself."""
     records, sources = {}, []
     for results in map(json.loads, (f.read_text() for f in files)):
-        records |= {(r["model"], r["runtime"]): r for r in results["models"] if "published" not in r}
+        records |= {(r["model"], r["runtime"]): r for r in results["models"] if r["tests"] and "published" not in r}
         sources.append(f"{results['device']}, {results['date']}")
     return list(records.values()), list(dict.fromkeys(sources))
 
 
 def best(record: dict, kind: str) -> dict | None:
-    """The longest test of a kind, from the shallowest depth."""
+    """The longest test of a kind, at the depth nearest to the one that all runtimes are measured at."""
     tests = [t for t in record["tests"] if t["test"].startswith(kind)]
-    return max(tests, key=lambda t: (int(t["test"][2:]), -t["depth"]), default=None)
+    return max(tests, key=lambda t: (int(t["test"][2:]), -abs(t["depth"] - DEPTHS[kind])), default=None)
 
 
 def length_note(test: dict, usual: str) -> str:
@@ -44,6 +45,9 @@ def length_note(test: dict, usual: str) -> str:
 def panel(axes, records: list[dict], kind: str, theme: str) -> None:
     found = [(r["runtime"], best(r, kind)) for r in records]
     bars = sorted([(name, t) for name, t in found if t], key=lambda bar: bar[1]["median"])
+    if not bars:
+        axes.set_axis_off()
+        return
     usual = max((t["test"] for _, t in bars), key=lambda test: int(test[2:]))
     colors = [OURS if name.startswith("Sluice") else OTHERS[theme] for name, _ in bars]
     drawn = axes.barh([name for name, _ in bars], [t["median"] for _, t in bars], color=colors, height=0.72)

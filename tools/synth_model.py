@@ -64,12 +64,14 @@ def parse() -> tuple[argparse.Namespace, Spec]:
     parser.add_argument("--block-size", type=int, choices=(32, 64, 128), help="weights that share a scale (default 32)")
     parser.add_argument("--context", type=int, help="longest sequence (default: the published one)")
     parser.add_argument("--io-dtype", choices=("float16", "float32"), help="of activations, caches and scales (default float16)")
+    parser.add_argument("--graph-capture", action="store_true", default=None,
+                        help="a mask that lets onnxruntime capture the graph (the builder's enable_webgpu_graph=true)")
     parser.add_argument("--seed", type=int, default=1, help="of the random weights (default %(default)s)")
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="NUMBER=VALUE", dest="settings",
                         help=f"change another number of the model: {', '.join(NUMBERS)}")
     options = parser.parse_args()
     options.out = options.out or Path(options.name)
-    changes = {name: getattr(options, name) for name in ("layers", "block_size", "context", "io_dtype") if getattr(options, name) is not None}
+    changes = {name: getattr(options, name) for name in ("layers", "block_size", "context", "io_dtype", "graph_capture") if getattr(options, name) is not None}
     spec = replace(SPECS[options.name], **{**changes, **dict(options.settings)})
     if wrong := problem(spec, SPECS[options.name]):
         parser.error(wrong)

@@ -2,11 +2,14 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <random>
 
 #include "base/error.h"
 
 namespace sluice::bench {
 namespace {
+
+constexpr size_t kPeriod = 1 << 20;
 
 uint32_t number(const std::string& text) {
   char* end = nullptr;
@@ -75,6 +78,27 @@ Options Options::parse(int argc, char** argv) {
     }
   }
   return options;
+}
+
+kernels::Storage float_storage() {
+  return kernels::test_device().caps().f16 ? kernels::Storage::kF16 : kernels::Storage::kF32;
+}
+
+uint64_t float_bytes() { return float_storage() == kernels::Storage::kF16 ? 2 : 4; }
+
+std::vector<uint8_t> random_bytes(size_t count) {
+  std::mt19937 random(1);
+  std::vector<uint8_t> bytes(count);
+  for (size_t i = 0; i < count; ++i) bytes[i] = i < kPeriod ? static_cast<uint8_t>(random()) : bytes[i - kPeriod];
+  return bytes;
+}
+
+std::vector<float> random_floats(size_t count, float scale, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> draw(-scale, scale);
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; ++i) values[i] = i < kPeriod ? draw(random) : values[i - kPeriod];
+  return values;
 }
 
 bool wanted(const Case& one, const Options& options) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "kernels/common/runner.h"
 
@@ -35,6 +36,14 @@ struct Options {
   // fewer of all by default. Throws Error for anything else.
   static Options parse(int argc, char** argv);
 };
+
+// How a model's float16 tensors lie on the test device.
+kernels::Storage float_storage();
+uint64_t float_bytes();  // of one
+
+// Random data, uniform; it repeats after a million numbers, for the time it takes to make.
+std::vector<uint8_t> random_bytes(size_t count);
+std::vector<float> random_floats(size_t count, float scale, uint32_t seed);
 
 bool wanted(const Case& one, const Options& options);
 

@@ -1,7 +1,6 @@
 // Times MatMulNBits and MatMul over the shapes of real models, in chains of layers with weights of their own, each of
 // which reads what the one before wrote. A working set that fits in a GPU's cache says nothing about a model.
 #include <algorithm>
-#include <random>
 #include <vector>
 
 #include "bench.h"
@@ -14,29 +13,10 @@ using namespace sluice;
 using namespace sluice::kernels;
 
 constexpr uint32_t kBlock = 32;
-constexpr size_t kPeriod = 1 << 20;  // random data repeats, for the time it takes to make
-
-Storage float_storage() { return test_device().caps().f16 ? Storage::kF16 : Storage::kF32; }
-uint64_t float_bytes() { return float_storage() == Storage::kF16 ? 2 : 4; }
-
-std::vector<uint8_t> random_bytes(size_t count) {
-  std::mt19937 random(1);
-  std::vector<uint8_t> bytes(count);
-  for (size_t i = 0; i < count; ++i) bytes[i] = i < kPeriod ? static_cast<uint8_t>(random()) : bytes[i - kPeriod];
-  return bytes;
-}
-
-std::vector<float> random_floats(size_t count, float scale, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<float> draw(-scale, scale);
-  std::vector<float> values(count);
-  for (size_t i = 0; i < count; ++i) values[i] = i < kPeriod ? draw(random) : values[i - kPeriod];
-  return values;
-}
 
 Tensor floats(Runner& runner, const std::vector<uint32_t>& shape, float scale, uint32_t seed) {
-  const Tensor t{0, float_storage(), shape};
-  return runner.upload(t.storage, shape, random_floats(t.elements(), scale, seed));
+  const Tensor t{0, bench::float_storage(), shape};
+  return runner.upload(t.storage, shape, bench::random_floats(t.elements(), scale, seed));
 }
 
 // Enough layers of that many bytes to leave the caches behind, if they are large.
@@ -46,7 +26,7 @@ uint32_t layers_of(uint64_t bytes) {
 
 // A result of m rows in a buffer that the next layer can read m rows of k from.
 Tensor result(Runner& runner, uint32_t m, uint32_t n, uint32_t k) {
-  Tensor y = runner.allocate(float_storage(), {m, std::max(n, k)});
+  Tensor y = runner.allocate(bench::float_storage(), {m, std::max(n, k)});
   y.shape = {m, n};
   return y;
 }
@@ -55,7 +35,7 @@ MatMulNBitsProblem quantised(Runner& runner, const Tensor& a, uint32_t n, uint32
   MatMulNBitsProblem p;
   p.a = a;
   p.a.shape.back() = k;
-  p.b = runner.upload_bytes({n, k / kBlock, kBlock / 2}, random_bytes(size_t{n} * k / 2));
+  p.b = runner.upload_bytes({n, k / kBlock, kBlock / 2}, bench::random_bytes(size_t{n} * k / 2));
   p.scales = floats(runner, {n, k / kBlock}, 0.01f, 2);
   p.y = result(runner, a.shape[0], n, k);
   p.n = n;
@@ -63,11 +43,13 @@ MatMulNBitsProblem quantised(Runner& runner, const Tensor& a, uint32_t n, uint32
   return p;
 }
 
-uint64_t weight_bytes(uint64_t n, uint64_t k) { return n * k / 2 + n * k / kBlock * float_bytes(); }
+uint64_t weight_bytes(uint64_t n, uint64_t k) { return n * k / 2 + n * k / kBlock * bench::float_bytes(); }
 
 struct Product {
   uint32_t m, n, k, accuracy_level = 4;
 };
+
+uint64_t operations(const Product& s) { return 2ull * s.m * s.n * s.k; }
 
 void matmul_nbits(const Product& s, const bench::Options& options) {
   const uint64_t bytes = weight_bytes(s.n, s.k);
@@ -81,9 +63,9 @@ void matmul_nbits(const Product& s, const bench::Options& options) {
       x = p.y;
     }
   };
-  bench::run(
-      {"matmul_nbits", fmt::format("m={} n={} k={} level={}", s.m, s.n, s.k, s.accuracy_level), bytes, record, layers},
-      options);
+  bench::run({"matmul_nbits", fmt::format("m={} n={} k={} level={}", s.m, s.n, s.k, s.accuracy_level), bytes, record,
+              layers, operations(s), s.m},
+             options);
 }
 
 struct Joined {
@@ -120,12 +102,12 @@ void joined(const Joined& s, bool in_one, const bench::Options& options) {
     }
   };
   bench::run({in_one ? "joined" : "one by one", fmt::format("{} n={} k={}", s.name, fmt::join(s.n, "+"), s.k),
-              joined_bytes(s), record, layers},
+              joined_bytes(s), record, layers, 0, 1},
              options);
 }
 
 void matmul(const Product& s, const bench::Options& options) {
-  const uint64_t bytes = uint64_t{s.n} * s.k * float_bytes();
+  const uint64_t bytes = uint64_t{s.n} * s.k * bench::float_bytes();
   const uint32_t layers = s.m > 8 ? 4 : layers_of(bytes);
   const auto record = [&](Runner& runner) {
     Tensor x = floats(runner, {s.m, s.k}, 1, 1);
@@ -139,7 +121,8 @@ void matmul(const Product& s, const bench::Options& options) {
       x = p.y;
     }
   };
-  bench::run({"matmul", fmt::format("m={} n={} k={}", s.m, s.n, s.k), bytes, record, layers}, options);
+  bench::run({"matmul", fmt::format("m={} n={} k={}", s.m, s.n, s.k), bytes, record, layers, operations(s), s.m},
+             options);
 }
 
 void run_all(const bench::Options& options) {

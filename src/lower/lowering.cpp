@@ -5,6 +5,10 @@
 
 #include "base/error.h"
 #include "graph/passes/fuse.h"
+#include "graph/passes/fuse_attention.h"
+#include "graph/passes/fuse_norms.h"
+#include "graph/passes/fuse_router.h"
+#include "graph/passes/join_products.h"
 #include "kernels/data/narrow.h"
 #include "kernels/matmul/nbits_plan.h"
 #include "lower/op_table.h"
@@ -341,7 +345,12 @@ void Lowering::collect() {
 }
 
 void fuse(graph::Graph& graph, const gpu::Caps& caps) {
-  if (caps.fusion) graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
+  if (!caps.fusion) return;
+  graph::fuse_attention(graph);
+  graph::fuse_routers(graph);
+  graph::fuse_norms(graph);
+  graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
+  graph::join_products(graph, {.max_bindings = caps.max_storage_buffers});
 }
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps) {

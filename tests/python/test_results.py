@@ -3,10 +3,12 @@
 import json
 import sys
 
+import numpy as np
 from command import ROOT
 
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench/peers")]
 
+import models as peers  # noqa: E402
 import results_file as results_of  # noqa: E402
 
 
@@ -47,3 +49,29 @@ def test_results_in_the_tree_are_whole():
         results = json.loads(file.read_text())
         assert results["date"] and results["device"], file
         assert all(t["median"] > 0 for r in results["models"] for t in r["tests"]), file
+
+
+def compared(tmp_path, ours, theirs, tokens=(1, 2, 3)):
+    reference, rival = ({"runtime": name, "tests": [], "tokens": list(t)} for name, t in (("sluice", (1, 2, 3)), ("ort", tokens)))
+    for record, logits in ((reference, theirs), (rival, ours)):
+        np.save(tmp_path / f"{record['runtime']}.npy", np.array(logits, np.float32))
+    peers.compare(rival, reference, tmp_path)
+    return rival
+
+
+def test_rivals_are_compared(tmp_path):
+    same = compared(tmp_path, [1, 2, 4], [[9, 9, 9], [1, 2, 4]])  # the last of all positions
+    assert same["tokens_agree"] == "3 of 3" and same["logits"]["correlation"] == 1 and same["logits"]["greatest_difference"] == 0
+    other = compared(tmp_path, [1, 2, 4], [1, 2, 3], tokens=(1, 5, 3))
+    assert other["tokens_agree"] == "1 of 3" and other["logits"]["greatest_difference"] == 1 and other["logits"]["correlation"] < 1
+    dead = {"runtime": "ort", "tests": [], "problem": "stopped after 6 s"}
+    peers.compare(dead, {"runtime": "sluice", "tests": [], "tokens": [1]}, tmp_path)
+    assert "tokens_agree" not in dead
+    assert compared(tmp_path, [1, float("nan"), 4], [1, 2, 3])["logits"] == "not finite"
+
+
+def test_a_rival_that_hangs_or_dies_costs_its_own_row_only(tmp_path):
+    lines, problem = peers.run_lines([sys.executable, "-c", "import time; print('{}', flush=True); time.sleep(60)"], 2)
+    assert lines == ["{}"] and problem == "stopped after 2 s"
+    lines, problem = peers.run_lines([sys.executable, "-c", "import sys; print(1); sys.exit('no device')"], 20)
+    assert lines == ["1"] and problem == "exit code 1: no device"

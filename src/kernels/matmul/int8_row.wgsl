@@ -113,3 +113,31 @@ fn dot_bytes(word: u32, x: Parts) -> i32 {
          dot4I8Packed(byte_weights(word, 2u), x.z) + dot4I8Packed(byte_weights(word, 3u), x.w);
 #endif
 }
+
+#if UNIT == 4
+alias UnitBytes = array<Parts, 4>;
+#elif UNIT == 2
+alias UnitBytes = array<Parts, 2>;
+#else
+alias UnitBytes = Parts;
+#endif
+
+fn row_bytes(unit: u32) -> UnitBytes {
+#if UNIT == 4
+  return UnitBytes(int8_row[unit], int8_row[UNITS + unit], int8_row[2u * UNITS + unit], int8_row[3u * UNITS + unit]);
+#elif UNIT == 2
+  return UnitBytes(int8_row[unit], int8_row[UNITS + unit]);
+#else
+  return int8_row[unit];
+#endif
+}
+
+fn dot_unit(words: Words, x: UnitBytes) -> i32 {
+#if UNIT == 4
+  return dot_bytes(words.x, x[0]) + dot_bytes(words.y, x[1]) + dot_bytes(words.z, x[2]) + dot_bytes(words.w, x[3]);
+#elif UNIT == 2
+  return dot_bytes(words.x, x[0]) + dot_bytes(words.y, x[1]);
+#else
+  return dot_bytes(words, x);
+#endif
+}

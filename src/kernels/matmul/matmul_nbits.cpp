@@ -106,7 +106,8 @@ Dispatch common_dispatch(const MatMulNBitsProblem& p, const NBitsWeights& weight
 
 void plan_gemv(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch d, Recorder& recorder) {
   const auto m = static_cast<uint32_t>(p.y.rows());
-  const TeamShape team = team_shape(layout.units, recorder.caps());
+  TeamShape team = team_shape(layout.units, recorder.caps());
+  team.columns = 4;  // the more, the less often activations are read
   d.name = "matmul_nbits/gemv";
   d.shader.file = "kernels/matmul/matmul_nbits_gemv.wgsl";
   d.shader.defines.emplace_back("ROWS", std::bit_ceil(m));

@@ -63,8 +63,9 @@ RowShape row_shape(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout,
   shape.int8 = takes_bytes(p.products[0], layout, shape.team, caps);
   shape.team.columns = team_columns(p, shape.int8);
   if (!shape.int8) shape.staged = staged_quads(layout, shape.team, 0, caps);
-  const uint32_t most = caps.software ? 2 : 4;
-  shape.depth = std::min({ceil_div(layout.units, shape.team.lanes), kUnitsInFlight / shape.team.columns, most});
+  if (shape.int8) {
+    shape.depth = std::min({ceil_div(layout.units, shape.team.lanes), kUnitsInFlight / shape.team.columns, 4u});
+  }
   shape.outputs = shape.team.teams() * shape.team.columns / (p.gated ? 2 : 1);
   for (const MatMulNBitsProblem& product : p.products) {
     shape.all_tiles += ceil_div(product.n, shape.outputs);

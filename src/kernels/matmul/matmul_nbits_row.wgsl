@@ -74,23 +74,15 @@ var<private> x_start: u32;
 #include "kernels/matmul/staged_row.wgsl"
 #endif
 
-struct Weights {
-  words: array<Words, COLS>,
-  scale: array<f32, COLS>,
-  zero: array<f32, COLS>,
-}
-var<private> ahead: array<Weights, DEPTH>;
+alias Units = array<Words, DEPTH * COLS>;
+alias Factors = array<f32, DEPTH * COLS>;
 var<private> weight_rows: array<u32, COLS>;
+var<private> ahead: Units;  // what the next step multiplies
+var<private> ahead_scales: Factors;
+var<private> ahead_zeros: Factors;
+var<private> sums: array<f32, COLS>;
 
-fn word_of(words: Words, i: u32) -> u32 {
-#if UNIT == 1
-  return words;
-#else
-  return words[i];
-#endif
-}
-
-fn load_weights(first_unit: u32) {
+fn load_units(first_unit: u32) {
   for (var d = 0u; d < DEPTH; d++) {
     let unit = min(first_unit + d * LANES, UNITS - 1u);
     let block = block_of(unit * UNIT_VALUES);
@@ -98,28 +90,20 @@ fn load_weights(first_unit: u32) {
 #if GATED
       weight_set = c % 2u;
 #endif
-      ahead[d].words[c] = weight_words(weight_rows[c] * params.row_pitch + unit);
-      ahead[d].scale[c] = scale_of(weight_rows[c], block);
-      ahead[d].zero[c] = zero_point_of(weight_rows[c], block);
+      ahead[d * COLS + c] = weight_words(weight_rows[c] * params.row_pitch + unit);
+      ahead_scales[d * COLS + c] = scale_of(weight_rows[c], block);
+      ahead_zeros[d * COLS + c] = zero_point_of(weight_rows[c], block);
     }
   }
 }
 
+// Few loops, so that compilers unroll them all and keep the arrays in registers.
 #if INT8
-// The products of a unit with each of the team's rows, without the rows' scales.
-fn unit_sums(w: Weights, unit: u32) -> array<f32, COLS> {
-  var sums = array<i32, COLS>();
-  for (var i = 0u; i < UNIT; i++) {
-    let bytes = int8_row[i * UNITS + unit];
-    for (var c = 0u; c < COLS; c++) {
-      sums[c] += dot_bytes(word_of(w.words[c], i), bytes);
-    }
-  }
-  var scaled: array<f32, COLS>;
+fn add_unit(units: Units, scales: Factors, d: u32, unit: u32) {
+  let x = row_bytes(unit);
   for (var c = 0u; c < COLS; c++) {
-    scaled[c] = int8_scales[unit] * f32(sums[c]);
+    sums[c] += scales[d * COLS + c] * int8_scales[unit] * f32(dot_unit(units[d * COLS + c], x));
   }
-  return scaled;
 }
 #else
 fn x4(unit: u32, quad: u32) -> vec4<f32> {
@@ -130,34 +114,59 @@ fn x4(unit: u32, quad: u32) -> vec4<f32> {
 #endif
 }
 
-fn unit_sums(w: Weights, unit: u32) -> array<f32, COLS> {
-  var sums = array<f32, COLS>();
+fn word_of(words: Words, i: u32) -> u32 {
+#if UNIT == 1
+  return words;
+#else
+  return words[i];
+#endif
+}
+
+fn add_unit(units: Units, scales: Factors, zeros: Factors, d: u32, unit: u32) {
+  var part = array<f32, COLS>();
   for (var i = 0u; i < UNIT; i++) {
     for (var quad = 0u; quad < VALUES / 4u; quad++) {
       let x = x4(unit, i * (VALUES / 4u) + quad);
       for (var c = 0u; c < COLS; c++) {
-        sums[c] += dot(scaled_quad(word_of(w.words[c], i), quad, w.zero[c]), x);
+        part[c] += dot(scaled_quad(word_of(units[d * COLS + c], i), quad, zeros[d * COLS + c]), x);
       }
     }
   }
-  return sums;
+  for (var c = 0u; c < COLS; c++) {
+    sums[c] += scales[d * COLS + c] * part[c];
+  }
 }
 #endif
 
-fn add_weights(first_unit: u32) {
-  for (var d = 0u; d < DEPTH; d++) {
-    let unit = first_unit + d * LANES;
-    if (unit < UNITS) {
-      let sums = unit_sums(ahead[d], unit);
-#if COLS == 1
-      acc[0] += ahead[d].scale[0] * sums[0];
-#else
-      for (var c = 0u; c < COLS; c++) {
-        acc[0][c] += ahead[d].scale[c] * sums[c];
-      }
+// The sums over what this lane sees of the team's rows. The first units are loaded already.
+fn add_units(lane: u32) {
+  sums = array<f32, COLS>();
+  for (var unit = lane % LANES; unit < UNITS; unit += LANES * DEPTH) {
+    let units = ahead;
+    let scales = ahead_scales;
+#if !INT8
+    let zeros = ahead_zeros;
 #endif
+    if (unit + LANES * DEPTH < UNITS) {
+      load_units(unit + LANES * DEPTH);
+    }
+    for (var d = 0u; d < DEPTH; d++) {
+      if (unit + d * LANES < UNITS) {
+#if INT8
+        add_unit(units, scales, d, unit + d * LANES);
+#else
+        add_unit(units, scales, zeros, d, unit + d * LANES);
+#endif
+      }
     }
   }
+#if COLS == 4
+  acc[0] = vec4<f32>(sums[0], sums[1], sums[2], sums[3]);
+#elif COLS == 2
+  acc[0] = vec2<f32>(sums[0], sums[1]);
+#else
+  acc[0] = sums[0];
+#endif
 }
 
 #if SUBGROUPS
@@ -265,19 +274,17 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   let tile = flat_workgroup(id, count) * params.tiles;
   var first = choose_tile(tile);
   choose_rows(lane, first);
-  load_weights(lane % LANES);
+  load_units(lane % LANES);
 #if SUBGROUPS
   stage(lane, subgroup_lane, subgroup_size);
 #else
   stage(lane);
 #endif
   for (var t = 0u; t < params.tiles; t++) {
-    acc[0] = Sums();
-    for (var unit = lane % LANES; unit < UNITS; unit += LANES * DEPTH) {
-      if (t > 0u || unit >= LANES) {
-        load_weights(unit);
-      }
-      add_weights(unit);
+    add_units(lane);
+    if (t + 1u < params.tiles) {
+      choose_rows(lane, first + TEAMS * OUTPUTS);
+      load_units(lane % LANES);
     }
 #if SUBGROUPS
     sum_lanes(lane, subgroup_lane, subgroup_size);
@@ -295,7 +302,6 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
       }
     }
     first += TEAMS * OUTPUTS;
-    choose_rows(lane, first);
     workgroupBarrier();
   }
 }

@@ -1,5 +1,5 @@
-// One row of activations in workgroup memory, times X_SCALE, and the sum of its squares where NORM asks for it. Quads lie
-// by their place in a unit first, so that invocations that read neighbouring units read neighbouring quads; the odd
+// One row of activations in workgroup memory, times X_SCALE, and the sum of its squares where NORM asks for it. Quads
+// lie by their place in a unit first, so that invocations that read neighbouring units read neighbouring quads; the odd
 // pitch spreads the writes over the banks.
 const STAGED_PITCH: u32 = STAGED / UNIT_QUADS;
 var<workgroup> staged: array<vec4<f32>, STAGED>;

@@ -59,9 +59,11 @@ void plan_route(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   d.name = "qmoe/route";
   d.shader.file = "kernels/moe/qmoe_route.wgsl";
   d.shader.defines = {{"WG", c.sizes.experts <= 64 ? 64u : 128u}};
-  append_selection_defines(p, c.sizes, d.shader.defines);
+  append_selection_defines(p, c.sizes, 1, d.shader.defines);
   d.shader.in_bounds = true;
-  d.operands = {in(p.router), in(p.router_weights ? p.router_weights : p.router), out(c.route)};
+  d.operands = {in(p.router), out(c.route)};
+  append_selection_operands(p, 0, d);
+  d.shader.defines.emplace_back("AT_PARAMS", static_cast<uint32_t>(d.operands.size()));
   d.set_uniforms(chunk_params(p, c, {}));
   d.groups = fold_groups(c.sizes.tokens, recorder.caps());
   recorder.add(std::move(d));
