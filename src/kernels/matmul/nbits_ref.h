@@ -1,6 +1,8 @@
 // The definition of quantised rows in plain C++, for the oracles of MatMulNBits and QMoE.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -28,6 +30,17 @@ inline float NBitsData::value(uint32_t matrix, uint32_t row, uint32_t column) co
   if (!zero_points.empty()) zero = zero_points[block];
   if (!float_zero_points.empty()) zero = float_zero_points[block];
   return (static_cast<float>(q[line * k + column]) - zero) * scales[block];
+}
+
+// What is left of activations as bytes: in every `block` of them, multiples of 1/127 of the largest.
+inline std::vector<float> quantised_to_8_bits(std::vector<float> a, size_t block) {
+  for (size_t first = 0; first < a.size(); first += block) {
+    const size_t end = std::min(a.size(), first + block);
+    float largest = 0;
+    for (size_t i = first; i < end; ++i) largest = std::max(largest, std::abs(a[i]));
+    for (size_t i = first; i < end && largest > 0; ++i) a[i] = std::rint(a[i] * (127 / largest)) * (largest / 127);
+  }
+  return a;
 }
 
 // Packs each run of `run` values by itself, low bits first, and pads it with zeros to `run_bytes`.
