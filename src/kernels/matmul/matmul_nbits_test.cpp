@@ -146,6 +146,19 @@ TEST(MatMulNBits, RowInBytes) {
   }
 }
 
+TEST(MatMulNBits, FewRowsInBytes) {
+  uint32_t seed = 6500;
+  for (const uint32_t m : {2u, 3u, 5u, 8u}) {
+    for (const uint32_t k : {31u, 256u, 1024u}) {
+      const Storage storage = float_storages()[seed % float_storages().size()];
+      Case c{m, 45, k, k == 256 ? 8u : 4u, 32, ZeroPoints::kNone, seed % 2 == 0, seed % 3 == 0, storage, storage};
+      c.accuracy_level = 4;
+      check_everywhere(c, ++seed);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
 TEST(MatMulNBits, LongMatrix) {
   for (const uint32_t level : {0u, 4u}) {
     Case c{1, 66000, 64, 4, 32, ZeroPoints::kNone, true};

@@ -93,17 +93,19 @@ inline Tensor upload_zero_points(Runner& runner, const NBitsData& d, Storage sto
 
 inline bool is_in_bytes(const Recorder& recorder) { return recorder.dispatches().back().name.ends_with("row8"); }
 
-// What int8_row.wgsl makes of a row: in each unit, multiples of 1/127 of the largest.
-inline std::vector<float> rounded_to_bytes(std::vector<float> row, uint32_t k, uint32_t bits, uint32_t block_size) {
+// What int8_row.wgsl makes of rows of k: in each unit, multiples of 1/127 of the largest.
+inline std::vector<float> rounded_to_bytes(std::vector<float> rows, uint32_t k, uint32_t bits, uint32_t block_size) {
   const NBitsWeights weights{.weights = {0, Storage::kBytes, {}}, .k = k, .bits = bits, .block_size = block_size};
   const size_t unit = nbits_layout(weights).unit_values;
-  for (size_t first = 0; first < row.size(); first += unit) {
-    const size_t end = std::min(row.size(), first + unit);
+  for (size_t first = 0; first < rows.size();) {
+    const size_t end = std::min(first + unit, (first / k + 1) * k);
     float largest = 0;
-    for (size_t i = first; i < end; ++i) largest = std::max(largest, std::abs(row[i]));
-    for (size_t i = first; i < end && largest > 0; ++i) row[i] = std::rint(row[i] * (127 / largest)) * (largest / 127);
+    for (size_t i = first; i < end; ++i) largest = std::max(largest, std::abs(rows[i]));
+    for (size_t i = first; i < end && largest > 0; ++i)
+      rows[i] = std::rint(rows[i] * (127 / largest)) * (largest / 127);
+    first = end;
   }
-  return row;
+  return rows;
 }
 
 // The devices that tests run on: the usual one, and the same without subgroups.
