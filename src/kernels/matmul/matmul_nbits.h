@@ -12,8 +12,8 @@ namespace sluice::kernels {
 enum class MatMulNBitsVariant : uint8_t { kAuto, kGemv, kGemm };
 
 // B holds, for each of the n outputs, ceil(k / block_size) blocks of block_size values, low bits first; the last block
-// is padded. value = (q - zero_point) * scale. accuracy_level is a minimum: products and sums are f32, but for one row
-// at level 4, which may become bytes with a scale for every 32 activations or fewer.
+// is padded. value = (q - zero_point) * scale. accuracy_level is a minimum: products and sums are f32, but for up to
+// eight rows at level 4, which may become bytes with a scale for every 32 activations or fewer (64 of 2-bit weights).
 struct MatMulNBitsProblem {
   Tensor a;            // (..., k) f32 or f16
   Tensor b;            // kBytes (n, blocks, block_size * bits / 8)
