@@ -88,6 +88,14 @@ SamplingOptions SamplingArgs::apply_to(SamplingOptions options) const {
   return options;
 }
 
+nlohmann::ordered_json load_json(const LoadTimes& t) {
+  return {{"files", t.files}, {"device", t.device}, {"plan", t.plan}, {"upload", t.upload}, {"compile", t.compile}};
+}
+
+nlohmann::ordered_json memory_json(const ModelMemory& m) {
+  return {{"weights", m.weights}, {"cache", m.cache}, {"live", m.live}, {"peak", m.peak}};
+}
+
 void print_summary(const TextModel& model, const Generation& g) {
   const auto rate = [](double count, double seconds) { return seconds > 0 ? count / seconds : 0.0; };
   const size_t after_first = g.ids.empty() ? 0 : g.ids.size() - 1;  // the first comes with the prompt's time

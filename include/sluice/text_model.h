@@ -36,6 +36,23 @@ struct SamplingOptions {
   bool ignore_stop_tokens = false;  // go on to max_tokens, for measurements
 };
 
+// Seconds of loading, part by part.
+struct LoadTimes {
+  double files = 0;    // graph and tokenizer; weights are mapped, not read
+  double device = 0;   // the library, the adapter
+  double plan = 0;     // compiling the graph to dispatches
+  double upload = 0;   // weights: from the disk or the page cache to the device
+  double compile = 0;  // shaders
+};
+
+// Bytes on the device.
+struct ModelMemory {
+  uint64_t weights = 0;
+  uint64_t cache = 0;  // at its present size
+  uint64_t live = 0;   // all buffers, these and working memory
+  uint64_t peak = 0;   // the most that was live at once
+};
+
 enum class FinishReason : uint8_t { kStopToken, kStopString, kLength, kCancelled };
 
 struct Generation {
@@ -46,6 +63,15 @@ struct Generation {
   uint32_t prompt_run = 0;     // of those, not taken from the cache
   double prompt_seconds = 0;   // until the first token was there
   double decode_seconds = 0;   // from then to the end
+};
+
+// What one new token costs the device: for measurements.
+struct TokenCost {
+  uint32_t layers = 0;            // decoder layers
+  uint32_t dispatches = 0;        // kernels that run, sampling included
+  uint32_t layer_dispatches = 0;  // those of the decoder layers; 0 where the nodes' names do not tell
+  uint64_t weight_bytes = 0;      // of weights that must be read; of a layer's experts only the chosen ones
+  uint64_t state_bytes = 0;       // of the KV cache and other state that must be read
 };
 
 struct Message {
@@ -84,7 +110,8 @@ class TokenStream {
 class TextModel {
  public:
   // Loads a folder: genai_config.json and its ONNX file, or config.json and onnx/model*.onnx, with tokenizer.json.
-  // Throws Error with every obstacle: missing or broken files, unsupported operators, tensors over the device's limits.
+  // Throws Error with every obstacle: missing or broken files, unsupported operators, tensors over the device's limits;
+  // or with the arithmetic if the model does not fit in the device's memory. Weights are read only after that.
   static TextModel load(const std::filesystem::path& folder, const LoadOptions& options = {});
   TextModel(TextModel&&) noexcept;
   TextModel& operator=(TextModel&&) noexcept;
@@ -94,7 +121,9 @@ class TextModel {
   uint32_t vocabulary() const;
   std::optional<uint32_t> context_length() const;
   double load_seconds() const;
+  LoadTimes load_times() const;
   uint64_t weight_bytes() const;  // on the device
+  ModelMemory memory() const;
 
   // The model's own defaults (generation_config.json or genai_config.json).
   SamplingOptions defaults() const;
@@ -122,6 +151,9 @@ class TextModel {
 
   // Logits (prompt.size(), vocabulary()) in float32 of every position, computed from an empty cache.
   std::vector<float> logits(std::span<const uint32_t> prompt);
+
+  // Of the token after `depth` others.
+  TokenCost token_cost(uint32_t depth) const;
 
  private:
   friend class TokenStream;

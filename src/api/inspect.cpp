@@ -1,17 +1,16 @@
 #include "sluice/inspect.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 
 #include "api/device_info.h"
 #include "base/error.h"
-#include "decode/model_graph.h"
+#include "decode/step_plan.h"
 #include "graph/infer.h"
 #include "lower/op_table.h"
 #include "onnx/import.h"
-#include "runtime/compile.h"
-#include "runtime/memory_plan.h"
 
 namespace sluice {
 
@@ -19,12 +18,6 @@ namespace {
 
 constexpr uint32_t kContext = 4096;  // tokens of the cache that the report reckons with
 constexpr uint32_t kChunk = 512;
-
-std::string size_text(uint64_t bytes) {
-  if (bytes >= 1ull << 30) return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (1ull << 30));
-  if (bytes >= 1u << 20) return fmt::format("{:.2f} MiB", static_cast<double>(bytes) / (1u << 20));
-  return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024);
-}
 
 // The part of a model that reads a weight, by the operator.
 std::string part_of(const graph::Node& node) {
@@ -76,62 +69,57 @@ std::string weights_section(const graph::Graph& g) {
     sums[part].second += bytes;
     total += bytes;
   }
-  std::string text = fmt::format("weights ({})\n", size_text(total));
+  std::string text = fmt::format("weights ({})\n", runtime::size_text(total));
   for (const auto& [part, sum] : sums)
-    text += fmt::format("  {:<16} {:>5} tensors  {:>12}\n", part, sum.first, size_text(sum.second));
+    text += fmt::format("  {:<16} {:>5} tensors  {:>12}\n", part, sum.first, runtime::size_text(sum.second));
   return text;
 }
 
-struct Need {
-  uint64_t weights = 0, cache = 0, working = 0;
-};
-
-Need need_of(const lower::Lowered& lowered) {
-  Need need;
-  std::map<kernels::Slot, uint64_t> intermediates;
-  for (const lower::SlotInfo& slot : lowered.slots) {
-    const uint64_t bytes = kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());
-    if (slot.kind == lower::SlotKind::kConstant)
-      need.weights += bytes;
-    else if (slot.kind == lower::SlotKind::kCache)
-      need.cache += bytes;
-    else if (slot.kind == lower::SlotKind::kIntermediate)
-      intermediates[slot.slot] = bytes;
-    else
-      need.working += bytes;
-  }
-  need.working += runtime::plan_memory(lowered.dispatches, intermediates).total();
-  return need;
+// Tokens of the cache for which the device's memory would do, beside everything else.
+uint64_t most_tokens(const runtime::MemoryNeed& need, uint32_t context, uint64_t memory) {
+  const uint64_t others = need.total() - need.cache, token = need.cache / context;
+  return token == 0 || others >= memory ? 0 : (memory - others) / token;
 }
 
-std::string verdict(const Need& need, const gpu::AdapterInfo& adapter) {
-  const uint64_t total = need.weights + need.cache + need.working;
-  if (adapter.memory == 0)
-    return fmt::format("needs {}; the library does not tell the device's memory", size_text(total));
-  return fmt::format("needs {} of {}: {}", size_text(total), size_text(adapter.memory),
-                     total <= adapter.memory ? "fits" : "does not fit");
+std::string verdict(const runtime::MemoryNeed& need, uint32_t context, uint32_t longest, uint64_t memory) {
+  const std::string sum = runtime::size_text(need.total());
+  if (memory == 0) return fmt::format("needs {}; how much memory the device has is not known (SLUICE_MEMORY)", sum);
+  const uint64_t most = std::min<uint64_t>(most_tokens(need, context, memory), longest);
+  const std::string of = fmt::format("needs {} of {}: ", sum, runtime::size_text(memory));
+  if (most == 0) return of + (need.total() > memory ? "does not fit" : "fits");
+  return of + fmt::format("{}, up to {} tokens of cache", need.total() > memory ? "does not fit" : "fits", most);
 }
 
-std::string device_section(const decode::ModelGraph& model, const gpu::AdapterInfo& adapter) {
-  const uint32_t context = std::min(kContext, model.context_length().value_or(kContext));
-  const uint32_t chunk = std::min(kChunk, context);
-  const lower::Tensor active{1u << 28, kernels::Storage::kU32, {1}};
+std::string obstacles_text(const std::vector<std::string>& obstacles) {
+  std::string text = fmt::format("  cannot run: {} obstacle{}\n", obstacles.size(), obstacles.size() == 1 ? "" : "s");
+  for (const std::string& line : obstacles) text += "  - " + line + "\n";
+  return text;
+}
+
+std::string steps_section(const decode::StepPlan& step) {
+  std::string text = "steps of a token\n";
+  for (size_t i = 0; i < step.dispatches.size(); ++i)
+    text += fmt::format("  {:>5}  {:<32} {}\n", i, step.dispatches[i].name, step.nodes[i]);
+  return text;
+}
+
+std::string device_section(const decode::ModelGraph& model, const gpu::AdapterInfo& adapter, bool steps) {
+  const uint32_t longest = model.context_length().value_or(std::numeric_limits<uint32_t>::max());
+  const uint32_t context = std::min(kContext, longest), chunk = std::min(kChunk, context);
   std::string text = fmt::format("on {} ({}, {})\n", adapter.name, adapter.type, adapter.library_version);
-  lower::Lowered step = model.lower(1, decode::StepKind::kLastLogits, context, active, adapter.caps);
-  for (const std::string& line : runtime::check_limits(step.slots, adapter.caps)) step.obstacles.push_back(line);
-  if (!step.obstacles.empty()) {
-    text += fmt::format("  cannot run: {} obstacle{}\n", step.obstacles.size(), step.obstacles.size() == 1 ? "" : "s");
-    for (const std::string& line : step.obstacles) text += "  - " + line + "\n";
-    return text;
-  }
-  const lower::Lowered prefill = model.lower(chunk, decode::StepKind::kLastLogits, context, active, adapter.caps);
-  Need need = need_of(step);
-  need.working = std::max(need.working, need_of(prefill).working);
-  text += fmt::format("  weights         {:>12}\n", size_text(need.weights));
-  text += fmt::format("  cache           {:>12}  for {} tokens\n", size_text(need.cache), context);
-  text += fmt::format("  working memory  {:>12}  for {} tokens at once\n", size_text(need.working), chunk);
-  text += fmt::format("  dispatches      {:>12}  a token, before sampling\n", step.dispatches.size());
-  return text + "  " + verdict(need, adapter) + "\n";
+  const decode::ModelPlan plan = decode::plan_model(model, chunk, context, adapter.caps);
+  if (!plan.obstacles.empty()) return text + obstacles_text(plan.obstacles);
+  const runtime::MemoryNeed& need = plan.need;
+  const auto line = [&](const char* what, uint64_t bytes, const std::string& more) {
+    text += fmt::format("  {:<15} {:>12}{}\n", what, runtime::size_text(bytes), more);
+  };
+  line("weights", need.weights, "");
+  line("cache", need.cache, fmt::format("  for {} tokens", context));
+  line("outputs", need.outputs, "");
+  line("working memory", need.working, fmt::format("  for {} tokens at once", chunk));
+  text += fmt::format("  dispatches      {:>12}  a token\n", plan.token.dispatches.size());
+  text += "  " + verdict(need, context, longest, adapter.memory) + "\n";
+  return text + (steps ? steps_section(plan.token) : "");
 }
 
 bool is_input(const graph::Graph& g, const std::string& name) {
@@ -168,7 +156,7 @@ std::string inspect(const std::filesystem::path& model, const InspectOptions& op
   }
   const decode::ModelGraph compiled(std::move(graph), files);
   if (compiled.context_length()) text += fmt::format("context length {}\n", *compiled.context_length());
-  return text + device_section(compiled, choose_adapter(options.device)) + dumped;
+  return text + device_section(compiled, choose_adapter(options.device), options.steps) + dumped;
 }
 
 std::vector<std::string> operators() {

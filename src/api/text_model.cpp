@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "api/device_info.h"
+#include "api/token_cost.h"
 #include "base/error.h"
 #include "decode/engine.h"
 #include "decode/model_files.h"
@@ -65,6 +66,7 @@ struct TextModel::Impl {
   std::unique_ptr<decode::Engine> engine;
   std::optional<text::Tokenizer> tokenizer;
   double load_seconds = 0;
+  LoadTimes load_times;
   std::mutex mutex;    // held by whoever uses the engine
   uint64_t begun = 0;  // generations and whatever else ends one
 
@@ -83,15 +85,21 @@ TextModel TextModel::load(const std::filesystem::path& folder, const LoadOptions
   const Clock::time_point start = Clock::now();
   if (options.chunk == 0) fail("chunk", "must be at least 1, got 0");
   auto impl = std::make_shared<Impl>();
+  LoadTimes& times = impl->load_times;
   impl->files = decode::find_model_files(folder, options.variant);
   graph::Graph graph = onnx::import_model(impl->files.onnx);
   if (const auto file = folder / "tokenizer.json"; std::filesystem::exists(file))
     impl->tokenizer = text::Tokenizer::load(file);
+  times.files = seconds_since(start);
+  const Clock::time_point opening = Clock::now();
   impl->device = gpu::Device::open(api::device_options(options.device));
+  times.device = seconds_since(opening);
   impl->info = api::device_info(impl->device->info());
   impl->engine = std::make_unique<decode::Engine>(*impl->device, std::move(graph), impl->files,
                                                   decode::EngineOptions{options.chunk}, options.progress);
-  impl->device->wait_idle();
+  times.plan = impl->engine->load_times().plan;
+  times.upload = impl->engine->load_times().upload;
+  times.compile = impl->engine->load_times().compile;
   impl->load_seconds = seconds_since(start);
   return TextModel(std::move(impl));
 }
@@ -100,7 +108,18 @@ const DeviceInfo& TextModel::device() const { return impl_->info; }
 uint32_t TextModel::vocabulary() const { return impl_->engine->vocabulary(); }
 std::optional<uint32_t> TextModel::context_length() const { return impl_->engine->context_length(); }
 double TextModel::load_seconds() const { return impl_->load_seconds; }
+LoadTimes TextModel::load_times() const { return impl_->load_times; }
+ModelMemory TextModel::memory() const {
+  const std::lock_guard lock(impl_->mutex);
+  const gpu::MemoryUse use = impl_->device->memory_use();
+  return {impl_->engine->weight_bytes(), impl_->engine->cache_bytes(), use.live, use.peak};
+}
 uint64_t TextModel::weight_bytes() const { return impl_->engine->weight_bytes(); }
+
+TokenCost TextModel::token_cost(uint32_t depth) const {
+  const std::lock_guard lock(impl_->mutex);
+  return api::token_cost(*impl_->engine, depth, impl_->device->caps());
+}
 
 SamplingOptions TextModel::defaults() const {
   const decode::SearchDefaults& search = impl_->files.search;

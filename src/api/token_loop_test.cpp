@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "decode/engine.h"
+#include "gpu/testing.h"
 #include "kernels/common/runner.h"
 #include "onnx/import.h"
 
@@ -81,6 +82,46 @@ TEST_F(TokenLoop, CacheGrowsByDoubling) {
   Engine& fresh = engine();
   generate(fresh, prompt(400), 1);  // has 512 from the start
   EXPECT_EQ(generate(fresh, prompt(250), 20), grown);
+}
+
+// While a cache grows, no more than one layer's old buffer lives beside the new ones.
+TEST_F(TokenLoop, CacheGrowsLayerByLayer) {
+  const auto device = gpu::Device::open();
+  const ModelFiles files = find_model_files(kDemo, "");
+  Engine e(*device, onnx::import_model(files.onnx), files, {512}, {});
+  generate(e, prompt(100), 1);
+  const uint64_t before = device->memory_use().live, small = e.cache_bytes();
+  generate(e, prompt(900), 1);
+  const uint64_t grown = e.cache_bytes() - small;
+  EXPECT_EQ(e.capacity(), 1024u);
+  EXPECT_LE(device->memory_use().peak, before + grown + small / 4);
+}
+
+TEST_F(TokenLoop, RefusesWhatDoesNotFit) {
+  gpu::DeviceOptions options;
+  const auto open = [&](const char* memory) {
+    const gpu::Environment variable("SLUICE_MEMORY", memory);
+    return gpu::Device::open(options);
+  };
+  const ModelFiles files = find_model_files(kDemo, "");
+  const graph::Graph graph = onnx::import_model(files.onnx);
+  const auto tiny = open("12MiB");
+  EXPECT_THROW(Engine(*tiny, graph, files, {512}, {}), Error);
+  EXPECT_LT(tiny->memory_use().peak, 1u << 20);
+  const auto unlimited = gpu::Device::open();
+  Engine whole(*unlimited, graph, files, {512}, {});
+  generate(whole, prompt(300), 2);
+  const uint64_t room = unlimited->memory_use().live + whole.cache_bytes() / 2;  // for 300 tokens, not for 1000
+  const auto small = open(std::to_string(room).c_str());
+  Engine e(*small, graph, files, {512}, {});
+  EXPECT_EQ(generate(e, prompt(300), 2).size(), 2u);
+  try {
+    generate(e, prompt(1000), 1);
+    FAIL() << "a context that does not fit was taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("tokens would fit"), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(generate(e, prompt(300), 2).size(), 2u);
 }
 
 TEST_F(TokenLoop, StopTokenEndsTheLoopOnTheDevice) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <limits>
 
@@ -13,48 +14,25 @@
 
 namespace sluice::decode {
 
-using graph::Dim;
-using kernels::Slot;
-using kernels::Storage;
 using kernels::Tensor;
 
 namespace {
 
-// Slots of the engine's own buffers, apart from those of values (from 1) and of scratch (from 2^24).
-constexpr Slot kFirstScratch = 1u << 26;
-constexpr Slot kOwn = 1u << 28;
-constexpr uint32_t kRingSize = 64;
 constexpr uint32_t kMaxTokensPerSubmission = 4;
 constexpr size_t kMaxFlights = 3;
 constexpr uint32_t kFirstCapacity = 256;
 constexpr size_t kMaxPrograms = 16;
 constexpr uint64_t kMaxLogitsBytes = 64u << 20;  // of the positions whose logits are computed at once
 
-const Tensor kState{kOwn + 0, Storage::kU32, {kernels::kDecodeStateWords}};
-const Tensor kSettings{kOwn + 1, Storage::kU32, {kernels::kSampleSettingsWords}};
-const Tensor kNextId{kOwn + 3, Storage::kI32, {1}};
-const Tensor kRing{kOwn + 4, Storage::kI32, {kRingSize}};
-constexpr Slot kHistorySlot = kOwn + 2;
-constexpr Slot kActiveSlot = kOwn + 5;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 uint64_t bytes_of(const Tensor& tensor) { return kernels::storage_bytes(tensor.storage, tensor.elements()); }
 
 template <class T>
 std::span<const std::byte> bytes_of_object(const T& object) {
   return std::as_bytes(std::span(&object, 1));
-}
-
-// Derived integers come in two forms: one element, or consecutive ones.
-kernels::StepTarget step_target(const lower::SlotInfo& slot) {
-  const std::vector<Dim>& elements = slot.derived;
-  for (size_t i = 0; i < elements.size(); ++i) {
-    if (elements[i].symbol == 0 || elements[i].value != elements[0].value + static_cast<int64_t>(i)) {
-      fail("engine", "\"{}\" follows from the number of past tokens in a way that is not supported", slot.name);
-    }
-  }
-  return {.target = slot.tensor,
-          .offset = static_cast<int32_t>(elements.at(0).value),
-          .kind = kernels::StepTarget::Kind::kIota};
 }
 
 }  // namespace
@@ -65,96 +43,78 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
       model_(std::move(graph), files),
       options_(options),
       weights_(device, model_.graph()),
-      pool_(device),
-      states_(model_.states().size()) {
-  capacity_ = std::min(kFirstCapacity, context_length().value_or(kFirstCapacity));
+      pool_(device) {
+  const auto start = Clock::now();
+  const uint32_t longest = context_length().value_or(std::numeric_limits<uint32_t>::max());
+  options_.chunk = std::min(options_.chunk, longest);
+  capacity_ = std::min(kFirstCapacity, longest);
+  const ModelPlan plan = plan_model(model_, options_.chunk, std::max(capacity_, options_.chunk), device_.caps());
+  runtime::throw_obstacles(fmt::format("the model cannot run on {}", device_.info().name), plan.obstacles);
+  check_fit(plan.need);
+  vocabulary_ = plan.token.logits.last();
   create_buffers();
-  programs_.emplace(std::pair(1u, StepKind::kLastLogits), compile(1, StepKind::kLastLogits, progress));
+  pool_.take(runtime::intermediate_sizes(plan.chunk.shape()));
+  const StepShape token{1, StepKind::kLastLogits, capacity_};
+  const StepPlan step = plan_step(model_, token, device_.caps());
+  create_states(step);
+  times_.plan = seconds_since(start);
+  const auto planned = Clock::now();
+  weights_.upload(step.slots, progress);
+  device_.wait_idle();
+  times_.upload = seconds_since(planned);
+  const auto uploaded = Clock::now();
+  programs_.emplace(std::pair(token.rows, token.kind), build(step, token));
+  times_.compile = seconds_since(uploaded);
+}
+
+void Engine::check_fit(const runtime::MemoryNeed& need) const {
+  const uint64_t memory = device_.info().memory;
+  if (memory == 0 || need.total() <= memory) return;
+  throw Error("memory", fmt::format("the model does not fit on {}: {}, the device has {}", device_.info().name,
+                                    runtime::arithmetic(need), runtime::size_text(memory)));
 }
 
 void Engine::create_buffers() {
-  const auto make = [&](uint64_t bytes, const char* label) {
-    return std::make_shared<gpu::Buffer>(device_.create_buffer(bytes, label));
+  const auto make = [&](LoopSlot slot, uint64_t words, const char* label) {
+    loop_[slot_of(slot)] = std::make_shared<gpu::Buffer>(device_.create_buffer(words * 4, label));
   };
-  state_ = make(bytes_of(kState), "decode state");
-  settings_ = make(bytes_of(kSettings), "sample settings");
-  next_id_ = make(bytes_of(kNextId), "next id");
-  ring_ = make(bytes_of(kRing), "sampled ids");
-  active_ = make(4, "active");
-  prompt_ids_ = make(uint64_t{options_.chunk} * 4, "prompt ids");
+  make(LoopSlot::kState, kernels::kDecodeStateWords, "decode state");
+  make(LoopSlot::kSettings, kernels::kSampleSettingsWords, "sample settings");
+  make(LoopSlot::kHistory, vocabulary_, "token history");
+  make(LoopSlot::kNextId, 1, "next id");
+  make(LoopSlot::kRing, kRingSize, "sampled ids");
+  make(LoopSlot::kActive, 1, "active");
+  prompt_ids_ = std::make_shared<gpu::Buffer>(device_.create_buffer(uint64_t{options_.chunk} * 4, "prompt ids"));
 }
 
-Engine::Compiled Engine::compile(uint32_t rows, StepKind kind, const runtime::Progress& progress) {
-  lower::Lowered lowered = model_.lower(rows, kind, capacity_, {kActiveSlot, Storage::kU32, {1}}, device_.caps());
-  for (const std::string& line : runtime::check_limits(lowered.slots, device_.caps()))
-    lowered.obstacles.push_back(line);
-  runtime::throw_obstacles(fmt::format("the model cannot run on {}", device_.info().name), lowered.obstacles);
-  weights_.upload(lowered.slots, progress);
-  return assemble(std::move(lowered), rows, kind);
-}
-
-// Puts the step's own dispatches around the graph's: lengths before it; the new length and the sampler after it.
-Engine::Compiled Engine::assemble(lower::Lowered lowered, uint32_t rows, StepKind kind) {
-  kernels::Recorder recorder(device_.caps(), kFirstScratch);
-  kernels::BeginStepProblem begin{.state = kState, .targets = {}};
-  for (const lower::SlotInfo& slot : lowered.slots) {
-    if (slot.kind == lower::SlotKind::kDerived) begin.targets.push_back(step_target(slot));
-  }
-  if (model_.has_recurrent_state())
-    begin.targets.push_back(
-        {.target = {kActiveSlot, Storage::kI32, {1}}, .offset = 0, .kind = kernels::StepTarget::Kind::kActive});
-  kernels::plan_begin_step(begin, recorder);
-  std::vector<std::string> nodes(recorder.dispatches().size(), "begin step");
-  for (kernels::Dispatch& dispatch : lowered.dispatches) recorder.add(std::move(dispatch));
-  nodes.insert(nodes.end(), lowered.nodes.begin(), lowered.nodes.end());
-  kernels::plan_end_step({.state = kState, .tokens = rows}, recorder);
-  nodes.resize(recorder.dispatches().size(), "end step");
-  Tensor logits;
-  if (kind != StepKind::kStateOnly) logits = lowered.outputs.at(model_.files().logits);
-  if (kind == StepKind::kLastLogits) {
-    use_vocabulary(logits.last());
-    const Tensor history{kHistorySlot, Storage::kU32, {vocabulary_}};
-    kernels::plan_sample({.logits = logits,
-                          .settings = kSettings,
-                          .state = kState,
-                          .history = history,
-                          .next_ids = kNextId,
-                          .ring = kRing},
-                         recorder);
-    nodes.resize(recorder.dispatches().size(), "sample");
-  }
-  for (const Tensor& tensor : recorder.scratch_tensors()) {
-    lowered.slots.push_back({.slot = tensor.slot,
-                             .kind = lower::SlotKind::kIntermediate,
-                             .tensor = tensor,
-                             .name = "scratch",
-                             .constant = nullptr,
-                             .derived = {},
-                             .value = graph::kNoValue});
-  }
-  place_states(lowered);
-  runtime::SlotBuffers external = {{kState.slot, state_},    {kSettings.slot, settings_}, {kHistorySlot, history_},
-                                   {kNextId.slot, next_id_}, {kRing.slot, ring_},         {kActiveSlot, active_}};
-  external[lowered.inputs.at(model_.files().input_ids).slot] = rows == 1 ? next_id_ : prompt_ids_;
-  for (size_t i = 0; i < states_.size(); ++i)
-    external[lowered.inputs.at(model_.states()[i].past).slot] = states_[i].buffer;
-  return {runtime::Program(device_, {recorder.dispatches(), nodes, lowered.slots, external}, weights_, pool_), logits};
-}
-
-void Engine::use_vocabulary(uint32_t size) {
-  if (vocabulary_ != 0) return;
-  vocabulary_ = size;
-  history_ = std::make_shared<gpu::Buffer>(device_.create_buffer(uint64_t{size} * 4, "token history"));
-}
-
-// The first compilation tells the states' shapes; their buffers are made then, and again when the capacity grows.
-void Engine::place_states(const lower::Lowered& lowered) {
-  for (size_t i = 0; i < states_.size(); ++i) {
+void Engine::create_states(const StepPlan& plan) {
+  for (size_t i = 0; i < plan.states.size(); ++i) {
+    const Tensor& tensor = plan.states[i];
     const std::string& name = model_.states()[i].past;
-    states_[i].tensor = lowered.inputs.at(name);
-    if (!states_[i].buffer)
-      states_[i].buffer = std::make_shared<gpu::Buffer>(device_.create_buffer(bytes_of(states_[i].tensor), name));
+    states_.push_back({tensor, std::make_shared<gpu::Buffer>(device_.create_buffer(bytes_of(tensor), name))});
   }
+}
+
+// The logits of all steps lie in one buffer, as long as the longest needed so far.
+std::shared_ptr<gpu::Buffer> Engine::logits_buffer(const Tensor& logits) {
+  if (!logits_ || logits_->size() < bytes_of(logits))
+    logits_ = std::make_shared<gpu::Buffer>(device_.create_buffer(bytes_of(logits), "logits"));
+  return logits_;
+}
+
+Engine::Compiled Engine::compile(const StepShape& shape) {
+  const StepPlan plan = plan_step(model_, shape, device_.caps());
+  runtime::throw_obstacles(fmt::format("the model cannot run on {}", device_.info().name), plan.obstacles);
+  weights_.upload(plan.slots, {});
+  return build(plan, shape);
+}
+
+Engine::Compiled Engine::build(const StepPlan& plan, const StepShape& shape) {
+  runtime::SlotBuffers external = loop_;
+  external[plan.input_ids.slot] = shape.rows == 1 ? loop(LoopSlot::kNextId) : prompt_ids_;
+  if (plan.logits) external[plan.logits.slot] = logits_buffer(plan.logits);
+  for (size_t i = 0; i < states_.size(); ++i) external[plan.states[i].slot] = states_[i].buffer;
+  return {runtime::Program(device_, {plan.dispatches, plan.nodes, plan.slots, external}, weights_, pool_), plan.logits};
 }
 
 Engine::Compiled& Engine::program(uint32_t rows, StepKind kind) {
@@ -164,39 +124,73 @@ Engine::Compiled& Engine::program(uint32_t rows, StepKind kind) {
     std::erase_if(programs_,
                   [&](const auto& entry) { return entry.first.first != 1 && entry.first.first != options_.chunk; });
   }
-  return programs_.emplace(key, compile(rows, kind, {})).first->second;
+  return programs_.emplace(key, compile({rows, kind, capacity_})).first->second;
 }
 
 void Engine::ensure_capacity(uint32_t tokens) {
   if (tokens <= capacity_) return;
-  uint32_t capacity = capacity_;
-  while (capacity < tokens) capacity *= 2;
-  capacity = std::min(capacity, context_length().value_or(capacity));
-  grow_states(capacity);
-  capacity_ = capacity;
+  const uint32_t capacity = next_capacity(tokens);
   programs_.clear();  // they hold the old buffers and the old capacity
+  for (size_t i = 0; i < states_.size(); ++i) {
+    if (model_.states()[i].grows) grow_state(states_[i], capacity);
+  }
+  capacity_ = capacity;
 }
 
-void Engine::grow_states(uint32_t capacity) {
-  gpu::Commands commands(device_);
-  std::vector<runtime::Program> copies;
+// Doubled until `tokens` fit; less where the device's memory ends before.
+uint32_t Engine::next_capacity(uint32_t tokens) const {
+  uint64_t capacity = capacity_;
+  while (capacity < tokens) capacity *= 2;
+  capacity = std::min<uint64_t>(capacity, context_length().value_or(std::numeric_limits<uint32_t>::max()));
+  const uint64_t most = most_tokens();
+  if (tokens <= most) return static_cast<uint32_t>(std::min(capacity, most));
+  fail("memory",
+       "a context of {} tokens does not fit on {}: the cache takes {} a token, and {} of {} are in use; {} "
+       "tokens would fit",
+       tokens, device_.info().name, runtime::size_text(bytes_a_token()),
+       runtime::size_text(device_.memory_use().live - cache_bytes()), runtime::size_text(device_.info().memory), most);
+}
+
+uint64_t Engine::bytes_a_token() const {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < states_.size(); ++i) {
+    if (model_.states()[i].grows) bytes += states_[i].buffer->size() / states_[i].tensor.shape[2];
+  }
+  return bytes;
+}
+
+// Of the cache, beside everything else that is on the device. While one layer grows, its old buffer is still there.
+uint64_t Engine::most_tokens() const {
+  const uint64_t memory = device_.info().memory, token = bytes_a_token();
+  if (memory == 0 || token == 0) return std::numeric_limits<uint32_t>::max();
+  uint64_t used = device_.memory_use().live, layer = 0;
   for (size_t i = 0; i < states_.size(); ++i) {
     if (!model_.states()[i].grows) continue;
-    State& state = states_[i];
-    const std::string& name = model_.states()[i].past;
-    kernels::Recorder recorder(device_.caps());
-    const Tensor from{1, state.tensor.storage, state.tensor.shape};
-    Tensor to{2, state.tensor.storage, state.tensor.shape};
-    to.shape[2] = capacity;
-    auto buffer = std::make_shared<gpu::Buffer>(device_.create_buffer(bytes_of(to), name));
-    kernels::plan_kv_resize(from, to, recorder);
-    const std::vector<std::string> nodes(recorder.dispatches().size(), "grow " + name);
-    const runtime::SlotBuffers buffers = {{1, state.buffer}, {2, buffer}};
-    copies.emplace_back(device_, runtime::ProgramParts{recorder.dispatches(), nodes, {}, buffers}, weights_, pool_);
-    commands.dispatch(copies.back().steps());
-    state.buffer = std::move(buffer);
+    used -= states_[i].buffer->size();
+    layer = std::max(layer, states_[i].buffer->size());
   }
-  device_.submit(std::move(commands));
+  return used + layer >= memory ? 0 : (memory - used - layer) / token;
+}
+
+// Waits, so that the old buffer is gone before the next layer's new one is made.
+void Engine::grow_state(State& state, uint32_t capacity) {
+  kernels::Recorder recorder(device_.caps());
+  const Tensor from{1, state.tensor.storage, state.tensor.shape};
+  Tensor to{2, state.tensor.storage, state.tensor.shape};
+  to.shape[2] = capacity;
+  auto buffer = std::make_shared<gpu::Buffer>(device_.create_buffer(bytes_of(to), "cache"));
+  kernels::plan_kv_resize(from, to, recorder);
+  const std::vector<std::string> nodes(recorder.dispatches().size(), "grow the cache");
+  const runtime::SlotBuffers buffers = {{1, state.buffer}, {2, buffer}};
+  {
+    const runtime::Program copy(device_, {recorder.dispatches(), nodes, {}, buffers}, weights_, pool_);
+    gpu::Commands commands(device_);
+    commands.dispatch(copy.steps());
+    device_.submit(std::move(commands));
+  }
+  state.buffer = std::move(buffer);
+  state.tensor.shape[2] = capacity;
+  device_.wait_idle();
 }
 
 uint32_t Engine::reuse_prefix(std::span<const uint32_t> ids) {
@@ -232,14 +226,14 @@ void Engine::check_length(size_t tokens) const {
 }
 
 void Engine::record_chunk(std::span<const uint32_t> ids, Compiled& compiled, gpu::Commands& commands) {
-  device_.write(ids.size() == 1 ? *next_id_ : *prompt_ids_, 0, std::as_bytes(ids));
+  device_.write(ids.size() == 1 ? *loop(LoopSlot::kNextId) : *prompt_ids_, 0, std::as_bytes(ids));
   commands.dispatch(compiled.program.steps());
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
 }
 
 void Engine::write_state() {
   const kernels::DecodeState state{.past_length = static_cast<uint32_t>(tokens_.size()), .step = 0, .active = 1};
-  device_.write(*state_, 0, bytes_of_object(state));
+  device_.write(*loop(LoopSlot::kState), 0, bytes_of_object(state));
 }
 
 void Engine::run_logits(std::span<const uint32_t> ids, const LogitsSink& sink) {
@@ -249,8 +243,9 @@ void Engine::run_logits(std::span<const uint32_t> ids, const LogitsSink& sink) {
   ensure_capacity(static_cast<uint32_t>(tokens_.size() + ids.size()));
   write_state();
   const uint64_t longest = std::min<uint64_t>(ids.size(), options_.chunk);
+  const uint64_t most = std::min(kMaxLogitsBytes, device_.caps().max_binding);
   auto rows = static_cast<uint32_t>(
-      std::clamp<uint64_t>(kMaxLogitsBytes / (uint64_t{vocabulary_} * 4), 1, std::max<uint64_t>(longest, 1)));
+      std::clamp<uint64_t>(most / (uint64_t{vocabulary_} * 4), 1, std::max<uint64_t>(longest, 1)));
   if (program(rows, StepKind::kAllLogits).logits.rows() != rows)
     rows = 1;  // the exporter pruned the head to the last position
   for (size_t first = 0; first < ids.size(); first += rows) {
@@ -274,8 +269,8 @@ void Engine::check_ids(std::span<const uint32_t> ids) const {
 void Engine::write_sampling(std::span<const uint32_t> conversation, const kernels::SampleSettings& settings) {
   std::vector<uint32_t> history(vocabulary_, 0);
   for (const uint32_t id : conversation) history[id] = 1u << 31;
-  device_.write(*history_, 0, std::as_bytes(std::span(history)));
-  device_.write(*settings_, 0, bytes_of_object(settings));
+  device_.write(*loop(LoopSlot::kHistory), 0, std::as_bytes(std::span(history)));
+  device_.write(*loop(LoopSlot::kSettings), 0, bytes_of_object(settings));
   sampling_ = settings;
 }
 
@@ -301,7 +296,7 @@ uint32_t Engine::start(std::span<const uint32_t> conversation, const kernels::Sa
     gpu::Commands commands(device_);
     record_chunk(chunk, compiled, commands);
     if (samples) {
-      flights_.push_back({device_.submit_and_read(std::move(commands), {ring_.get(), 0, 0}), 1});
+      flights_.push_back({device_.submit_and_read(std::move(commands), {loop(LoopSlot::kRing).get(), 0, 0}), 1});
       submitted_ = 1;
     } else {
       device_.submit(std::move(commands));
@@ -318,7 +313,7 @@ void Engine::submit_steps() {
     const Compiled& compiled = program(1, StepKind::kLastLogits);
     gpu::Commands commands(device_);
     for (uint32_t i = 0; i < count; ++i) commands.dispatch(compiled.program.steps());
-    flights_.push_back({device_.submit_and_read(std::move(commands), {ring_.get(), 0, 0}), count});
+    flights_.push_back({device_.submit_and_read(std::move(commands), {loop(LoopSlot::kRing).get(), 0, 0}), count});
     submitted_ += count;
   }
 }

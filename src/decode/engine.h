@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "decode/model_graph.h"
+#include "decode/step_plan.h"
 #include "gpu/device.h"
 #include "kernels/sample/sample.h"
 #include "runtime/program.h"
@@ -27,13 +27,22 @@ struct EngineOptions {
   uint32_t chunk = 512;  // tokens of a prompt that are run at once
 };
 
+// Seconds of an engine's construction.
+struct LoadTimes {
+  double plan = 0;     // lowering, buffers
+  double upload = 0;   // weights to the device
+  double compile = 0;  // pipelines of the one-token step
+};
+
 class Engine {
  public:
-  // Compiles the decode program and uploads the weights. Throws Error with every obstacle: unsupported operators,
-  // shapes, tensors over the device's limits.
+  // Compiles the decode program and uploads the weights. Throws Error before that with every obstacle (unsupported
+  // operators, shapes, tensors over the device's limits), or with the arithmetic if the model does not fit in the
+  // device's memory.
   Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files, const EngineOptions& options,
          const runtime::Progress& progress);
 
+  const ModelGraph& model() const { return model_; }
   uint32_t vocabulary() const { return vocabulary_; }
   std::optional<uint32_t> context_length() const { return model_.context_length(); }
   // Ids that the cache holds, oldest first.
@@ -66,9 +75,9 @@ class Engine {
   // reuse_prefix().
   void cancel();
 
+  const LoadTimes& load_times() const { return times_; }
   uint64_t weight_bytes() const { return weights_.bytes(); }
   uint64_t cache_bytes() const;
-  uint64_t working_bytes() const { return pool_.bytes(); }
   uint32_t capacity() const { return capacity_; }
   // Steps of the one-token program and the nodes they come from.
   const runtime::Program& decode_program() { return program(1, StepKind::kLastLogits).program; }
@@ -87,14 +96,19 @@ class Engine {
     uint32_t tokens = 0;
   };
 
+  void check_fit(const runtime::MemoryNeed& need) const;
   void create_buffers();
+  void create_states(const StepPlan& plan);
+  std::shared_ptr<gpu::Buffer> logits_buffer(const kernels::Tensor& logits);
+  const std::shared_ptr<gpu::Buffer>& loop(LoopSlot slot) const { return loop_.at(slot_of(slot)); }
   Compiled& program(uint32_t rows, StepKind kind);
-  Compiled compile(uint32_t rows, StepKind kind, const runtime::Progress& progress);
-  Compiled assemble(lower::Lowered lowered, uint32_t rows, StepKind kind);
-  void use_vocabulary(uint32_t size);
-  void place_states(const lower::Lowered& lowered);
+  Compiled compile(const StepShape& shape);
+  Compiled build(const StepPlan& plan, const StepShape& shape);
   void ensure_capacity(uint32_t tokens);
-  void grow_states(uint32_t capacity);
+  uint32_t next_capacity(uint32_t tokens) const;
+  uint64_t bytes_a_token() const;
+  uint64_t most_tokens() const;
+  void grow_state(State& state, uint32_t capacity);
   void reset_recurrent();
   void check_length(size_t tokens) const;
   void check_ids(std::span<const uint32_t> ids) const;
@@ -110,9 +124,11 @@ class Engine {
   runtime::Weights weights_;
   runtime::BufferPool pool_;
   std::vector<State> states_;
+  LoadTimes times_;
   uint32_t vocabulary_ = 0;
   uint32_t capacity_ = 0;
-  std::shared_ptr<gpu::Buffer> state_, settings_, history_, next_id_, prompt_ids_, ring_, active_;
+  runtime::SlotBuffers loop_;  // of LoopSlots
+  std::shared_ptr<gpu::Buffer> prompt_ids_, logits_;
   std::map<std::pair<uint32_t, StepKind>, Compiled> programs_;
 
   std::vector<uint32_t> tokens_;

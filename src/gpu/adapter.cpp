@@ -8,13 +8,13 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "gpu/device_memory.h"
 
 namespace sluice::gpu {
 namespace {
 
 constexpr auto kDawnTogglesType = static_cast<WGPUSType>(0x0005000A);
-constexpr auto kDawnMemoryHeapsType = static_cast<WGPUSType>(0x00050013);
-constexpr auto kDawnMemoryHeapsFeature = static_cast<WGPUFeatureName>(0x00050014);
+constexpr auto kDawnSubgroupMatricesType = static_cast<WGPUSType>(0x0005003B);
 
 const char* type_name(WGPUAdapterType type) {
   switch (type) {
@@ -56,20 +56,25 @@ const char* backend_name(WGPUBackendType backend) {
   }
 }
 
-// Bytes of device-local memory, where the library is Dawn; others do not tell.
-uint64_t device_memory(const Library& library, WGPUAdapter adapter, const std::vector<WGPUFeatureName>& features) {
-  if (!library.is_dawn() || std::find(features.begin(), features.end(), kDawnMemoryHeapsFeature) == features.end())
-    return 0;
-  DawnMemoryHeaps heaps{{nullptr, kDawnMemoryHeapsType}, 0, nullptr};
+// Dawn's numbers are of one revision: where another answers, or none, there are no subgroup matrices.
+std::vector<SubgroupMatrix> subgroup_matrices(const Library& library, WGPUAdapter adapter,
+                                              const std::vector<WGPUFeatureName>& features) {
+  const bool offered = std::find(features.begin(), features.end(), kDawnSubgroupMatrixFeature) != features.end();
+  if (!library.is_dawn() || !library.free_subgroup_matrices || !offered) return {};
+  DawnSubgroupMatrices raw{{nullptr, kDawnSubgroupMatricesType}, 0, nullptr};
   WGPUAdapterInfo info = WGPU_ADAPTER_INFO_INIT;
-  info.nextInChain = &heaps.chain;
-  if (library.wgpuAdapterGetInfo(adapter, &info) != WGPUStatus_Success) return 0;
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < heaps.count; ++i) bytes += heaps.heaps[i].properties & 1 ? heaps.heaps[i].size : 0;
-  library.free_memory_heaps(heaps);
+  info.nextInChain = &raw.chain;
+  if (library.wgpuAdapterGetInfo(adapter, &info) != WGPUStatus_Success) return {};
+  std::vector<SubgroupMatrix> result;
+  for (size_t i = 0; i < raw.count; ++i) {
+    const auto& s = raw.shapes[i];
+    result.push_back(
+        {static_cast<SubgroupMatrix::Type>(s.operands), static_cast<SubgroupMatrix::Type>(s.sums), s.m, s.n, s.k});
+  }
+  library.free_subgroup_matrices(raw);
   info.nextInChain = nullptr;
   library.wgpuAdapterInfoFreeMembers(info);
-  return bytes;
+  return result;
 }
 
 Adapter describe(const Library& library, Handle<WGPUAdapter> handle) {
@@ -90,8 +95,9 @@ Adapter describe(const Library& library, Handle<WGPUAdapter> handle) {
   info.library = library.path();
   info.library_version = library.version();
   for (const auto feature : features) info.features.push_back(feature_name(feature));
-  info.memory = device_memory(library, adapter.handle.get(), features);
+  info.memory = device_memory(library, adapter.handle.get(), raw, features);
   info.caps = caps_of(features, limits, library);
+  info.caps.subgroup_matrices = subgroup_matrices(library, adapter.handle.get(), features);
   info.caps.software = raw.adapterType == WGPUAdapterType_CPU;
   info.caps.subgroup_min = info.caps.subgroups ? raw.subgroupMinSize : 0;
   info.caps.subgroup_max = info.caps.subgroups ? raw.subgroupMaxSize : 0;

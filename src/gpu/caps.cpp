@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "gpu/adapter.h"
 
@@ -23,6 +24,8 @@ CapsOverride CapsOverride::from_environment() {
       result.no_subgroups = true;
     else if (word == "dot4i8")
       result.no_dot4i8 = true;
+    else if (word == "subgroup-matrix")
+      result.no_subgroup_matrix = true;
     else if (word == "timestamps")
       result.no_timestamps = true;
     else if (word == "fusion")
@@ -30,12 +33,17 @@ CapsOverride CapsOverride::from_environment() {
     else if (word == "large-limits")
       result.small_limits = true;
     else if (!word.empty()) {
-      fail("gpu",
-           "SLUICE_DISABLE takes a comma-separated list of f16, subgroups, dot4i8, timestamps, fusion, large-limits, "
-           "got {}",
-           word);
+      fail(
+          "gpu",
+          "SLUICE_DISABLE takes a comma-separated list of f16, subgroups, dot4i8, subgroup-matrix, timestamps, fusion, "
+          "large-limits, got {}",
+          word);
     }
   }
+  constexpr uint64_t kLeastBinding = 4096;
+  result.max_binding = bytes_from_environment("SLUICE_MAX_BINDING").value_or(result.max_binding);
+  if (result.max_binding < kLeastBinding)
+    fail("gpu", "SLUICE_MAX_BINDING must be at least {} bytes, got {}", kLeastBinding, result.max_binding);
   return result;
 }
 

@@ -22,6 +22,34 @@ void complete(void* user, std::string error) {
 
 }  // namespace
 
+void MemoryCount::add(uint64_t bytes) {
+  const uint64_t live = live_ += bytes;
+  uint64_t peak = peak_;
+  while (peak < live && !peak_.compare_exchange_weak(peak, live)) {
+  }
+}
+
+CountedBuffer::CountedBuffer(Handle<WGPUBuffer> handle, uint64_t bytes, MemoryCount& count)
+    : handle_(std::move(handle)), bytes_(bytes), count_(&count) {
+  count_->add(bytes_);
+}
+
+CountedBuffer::CountedBuffer(CountedBuffer&& other) noexcept
+    : handle_(std::move(other.handle_)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      count_(std::exchange(other.count_, nullptr)) {}
+
+CountedBuffer& CountedBuffer::operator=(CountedBuffer&& other) noexcept {
+  std::swap(handle_, other.handle_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(count_, other.count_);
+  return *this;
+}
+
+CountedBuffer::~CountedBuffer() {
+  if (count_) count_->remove(bytes_);
+}
+
 void Core::check() {
   const std::lock_guard lock(errors.mutex);
   if (!errors.lost.empty()) fail("gpu", "the device {} is lost: {}", info.name, errors.lost);
@@ -73,7 +101,7 @@ std::shared_ptr<Completion> Core::submitted_work_done() {
   return completion;
 }
 
-Handle<WGPUBuffer> Core::create_buffer(uint64_t bytes, WGPUBufferUsage usage, const std::string& label) {
+CountedBuffer Core::create_buffer(uint64_t bytes, WGPUBufferUsage usage, const std::string& label) {
   if (bytes > info.caps.max_buffer) {
     fail("gpu", "buffer {} of {} bytes is larger than the device's limit of {}", label, bytes, info.caps.max_buffer);
   }
@@ -88,11 +116,11 @@ Handle<WGPUBuffer> Core::create_buffer(uint64_t bytes, WGPUBufferUsage usage, co
     fail("gpu", "out of memory: buffer {} of {} bytes (limit {}): {}", label, bytes, info.caps.max_buffer, error);
   }
   ++counters.buffers_created;
-  return buffer;
+  return {std::move(buffer), bytes, memory};
 }
 
 // Sizes are powers of two, so that recordings of nearly equal sizes share buffers.
-Handle<WGPUBuffer> Core::take_staging(uint64_t bytes) {
+CountedBuffer Core::take_staging(uint64_t bytes) {
   if (const auto idle = staging.find(bytes); idle != staging.end()) {
     auto buffer = std::move(idle->second);
     staging.erase(idle);
@@ -101,7 +129,7 @@ Handle<WGPUBuffer> Core::take_staging(uint64_t bytes) {
   return create_buffer(bytes, WGPUBufferUsage_MapRead | WGPUBufferUsage_CopyDst, "readback");
 }
 
-void Core::give_staging(uint64_t bytes, Handle<WGPUBuffer> buffer) {
+void Core::give_staging(uint64_t bytes, CountedBuffer buffer) {
   constexpr uint64_t kKeptBytes = 1u << 20;  // larger ones are rare and freed
   if (bytes <= kKeptBytes) staging.emplace(bytes, std::move(buffer));
 }

@@ -39,19 +39,43 @@ struct Pipeline {
   Handle<WGPUComputePipeline> handle;
 };
 
-struct PipelineKey {
-  shader::Shader shader;
-  std::vector<Access> storage;
-  bool uniforms = false;
-  auto operator<=>(const PipelineKey&) const = default;
+// Bytes of live buffers; any thread may count.
+class MemoryCount {
+ public:
+  void add(uint64_t bytes);
+  void remove(uint64_t bytes) { live_ -= bytes; }
+  void reset_peak() { peak_ = live_.load(); }
+  MemoryUse use() const { return {live_, peak_}; }
+
+ private:
+  std::atomic<uint64_t> live_ = 0, peak_ = 0;
+};
+
+// An owned WGPUBuffer whose bytes are counted while it lives. The count must live longer.
+class CountedBuffer {
+ public:
+  CountedBuffer() = default;
+  CountedBuffer(Handle<WGPUBuffer> handle, uint64_t bytes, MemoryCount& count);
+  CountedBuffer(CountedBuffer&& other) noexcept;
+  CountedBuffer& operator=(CountedBuffer&& other) noexcept;
+  ~CountedBuffer();
+  WGPUBuffer get() const { return handle_.get(); }
+  explicit operator bool() const { return static_cast<bool>(handle_); }
+
+ private:
+  Handle<WGPUBuffer> handle_;
+  uint64_t bytes_ = 0;
+  MemoryCount* count_ = nullptr;
 };
 
 // Timestamps of the last recording that took some: a pair of queries a pass, and spans of pairs [first, second).
 struct PendingTimings {
-  Handle<WGPUBuffer> resolved;
+  CountedBuffer resolved;
   uint32_t pairs = 0;
   std::vector<std::pair<uint32_t, uint32_t>> spans;
 };
+
+struct PipelineSource;
 
 struct Core {
   explicit Core(const Library& loaded) : library(loaded) {}
@@ -66,13 +90,12 @@ struct Core {
   // Completes when all that was submitted so far is done.
   std::shared_ptr<Completion> submitted_work_done();
 
-  Handle<WGPUBuffer> create_buffer(uint64_t bytes, WGPUBufferUsage usage, const std::string& label);
-  Handle<WGPUBuffer> take_staging(uint64_t bytes);
-  void give_staging(uint64_t bytes, Handle<WGPUBuffer> buffer);
+  CountedBuffer create_buffer(uint64_t bytes, WGPUBufferUsage usage, const std::string& label);
+  CountedBuffer take_staging(uint64_t bytes);
+  void give_staging(uint64_t bytes, CountedBuffer buffer);
   std::shared_ptr<Completion> map(WGPUBuffer staging, uint64_t bytes, WGPUSubmissionIndex submission);
 
-  std::unique_ptr<Pipeline> compile(const std::string& name, const std::string& wgsl, std::span<const Access> storage,
-                                    bool uniforms, bool in_bounds = false);
+  std::unique_ptr<Pipeline> compile(const PipelineSource& source);
 
   const Library& library;
   ErrorSink errors;
@@ -84,9 +107,10 @@ struct Core {
   bool trust_shaders = false;
   shader::Dialect dialect;
   Counters counters;
+  MemoryCount memory;
   std::mutex pipelines_mutex;
-  std::map<PipelineKey, std::unique_ptr<Pipeline>> pipelines;
-  std::multimap<uint64_t, Handle<WGPUBuffer>> staging;  // idle staging buffers by size
+  std::map<PipelineRequest, std::unique_ptr<Pipeline>> pipelines;
+  std::multimap<uint64_t, CountedBuffer> staging;  // idle staging buffers by size
   PendingTimings timings;
   uint64_t written = 0;                        // bytes of large writes since the last flush
   std::shared_ptr<Completion> previous_flush;  // of large writes
@@ -117,7 +141,7 @@ struct Device::Impl {
 
 struct Buffer::Impl {
   std::shared_ptr<Core> core;
-  Handle<WGPUBuffer> handle;
+  CountedBuffer handle;
 };
 
 struct Step::Impl {
@@ -151,7 +175,7 @@ struct Commands::Impl {
 struct Readback::Impl {
   ~Impl();
   std::shared_ptr<Core> core;
-  Handle<WGPUBuffer> staging;
+  CountedBuffer staging;
   uint64_t capacity = 0, skip = 0, size = 0;  // the wanted bytes begin `skip` bytes into the buffer
   std::shared_ptr<Completion> mapped;
   const std::byte* data = nullptr;

@@ -25,6 +25,8 @@ std::vector<WGPUFeatureName> wanted_features(const Library& library, WGPUAdapter
   want(WGPUFeatureName_ShaderF16, disable.no_f16);
   want(WGPUFeatureName_TimestampQuery, disable.no_timestamps);
   want(subgroup_feature(library), disable.no_subgroups);
+  if (library.is_dawn())
+    want(kDawnSubgroupMatrixFeature, disable.no_subgroup_matrix || disable.no_subgroups || disable.no_f16);
   return wanted;
 }
 
@@ -79,12 +81,15 @@ Handle<WGPUDevice> request_device(Core& core, const std::vector<WGPUFeatureName>
   return {request.device, library.wgpuDeviceRelease};
 }
 
-void find_caps(Core& core, const std::vector<WGPUFeatureName>& features) {
+void find_caps(Core& core, const std::vector<WGPUFeatureName>& features, uint64_t max_binding) {
   WGPULimits limits = WGPU_LIMITS_INIT;
   core.library.wgpuDeviceGetLimits(core.device.get(), &limits);
   const Caps offered = core.info.caps;
   core.info.caps = caps_of(features, limits, core.library);
   core.info.caps.software = offered.software;
+  if (std::find(features.begin(), features.end(), kDawnSubgroupMatrixFeature) != features.end())
+    core.info.caps.subgroup_matrices = offered.subgroup_matrices;
+  core.info.caps.max_binding = std::min(core.info.caps.max_binding, max_binding / 4 * 4);
   if (!core.info.caps.subgroups) return;
   core.info.caps.subgroup_min = offered.subgroup_min;
   core.info.caps.subgroup_max = offered.subgroup_max;
@@ -121,7 +126,7 @@ std::unique_ptr<Device> Device::open(const DeviceOptions& options) {
   const auto features = wanted_features(library, core->adapter.get(), options.disable);
   core->device = request_device(*core, features, options.disable.small_limits);
   core->queue = {library.wgpuDeviceGetQueue(core->device.get()), library.wgpuQueueRelease};
-  find_caps(*core, features);
+  find_caps(*core, features, options.disable.max_binding);
   core->info.caps.fusion = !options.disable.no_fusion;
   core->dialect = dialect_of(*core);
 
@@ -134,12 +139,14 @@ std::unique_ptr<Device> Device::open(const DeviceOptions& options) {
   }
   caps.dot4i8 = !options.disable.no_dot4i8 && probe_packed_dot(*device, *core);
   core->counters = {};
+  core->memory.reset_peak();
   return device;
 }
 
 const Caps& Device::caps() const { return impl_->core->info.caps; }
 const AdapterInfo& Device::info() const { return impl_->core->info; }
 const Counters& Device::counters() const { return impl_->core->counters; }
+MemoryUse Device::memory_use() const { return impl_->core->memory.use(); }
 
 WGPUSubmissionIndex Device::Impl::run(Commands&& commands) {
   core->check();

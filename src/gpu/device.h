@@ -27,7 +27,7 @@ struct AdapterInfo {
   std::string library;                // file of the WebGPU library
   std::string library_version;        // "wgpu-native 29.0.0.0", "Dawn <revision>"
   std::vector<std::string> features;  // names as in the WebGPU specification, or the library's own
-  uint64_t memory = 0;                // bytes of device memory, 0 if the library does not tell
+  uint64_t memory = 0;                // bytes of device memory, 0 if nobody tells
   Caps caps;  // in a list: what is offered; dot4i8 and unreported subgroup sizes are known of an open device only
 };
 
@@ -157,6 +157,20 @@ struct Counters {
            bind_groups_created = 0;
 };
 
+// Bytes of the buffers that were created and not yet destroyed, readback staging included: now, and at most so far. The
+// library's own (copies of written bytes, the driver's) are not among them.
+struct MemoryUse {
+  uint64_t live = 0, peak = 0;
+};
+
+// What Device::pipeline() is asked for.
+struct PipelineRequest {
+  shader::Shader shader;
+  std::vector<Access> storage;
+  bool uniforms = false;
+  auto operator<=>(const PipelineRequest&) const = default;
+};
+
 class Device {
  public:
   static std::unique_ptr<Device> open(const DeviceOptions& options = {});
@@ -167,6 +181,7 @@ class Device {
   const Caps& caps() const;
   const AdapterInfo& info() const;
   const Counters& counters() const;
+  MemoryUse memory_use() const;
 
   // A zero-filled buffer. Throws Error "out of memory" or "larger than the device's limit" with label, size and limit.
   Buffer create_buffer(uint64_t bytes, const std::string& label);
@@ -182,6 +197,9 @@ class Device {
 
   // Expands and compiles a shader once; the key is the whole of (shader, access of each storage binding, has uniforms).
   const Pipeline& pipeline(const shader::Shader& shader, std::span<const Access> storage, bool uniforms);
+  // Compiles what is not there yet, on several threads where the library can. A shader that does not compile is
+  // reported by pipeline() alone.
+  void compile_ahead(std::span<const PipelineRequest> requests);
   // Checks ranges against limits, builds the bind group. Throws, never records something invalid. WebGPU takes a buffer
   // as a whole: ranges of one buffer may be all read or all written (without overlap) by a dispatch, not mixed.
   Step create_step(const StepDescriptor& descriptor);

@@ -73,17 +73,59 @@ TEST(Device, DisableReadsItsEnvironment) {
     EXPECT_TRUE(read.no_f16 && read.no_timestamps);
     EXPECT_FALSE(read.no_subgroups || read.no_dot4i8 || read.small_limits);
   }
-  const Environment disable("SLUICE_DISABLE", "subgroups,dot4i8,large-limits,f15");
+  const Environment disable("SLUICE_DISABLE", "subgroups,dot4i8,subgroup-matrix,large-limits,f15");
   expect_error_with(error_of([] { CapsOverride::from_environment(); }), "f15");
 }
 
+TEST(Device, BindingLimitCanBeLowered) {
+  const Environment limit("SLUICE_MAX_BINDING", "64KiB");
+  const auto device = Device::open();
+  EXPECT_EQ(device->caps().max_binding, 65536u);
+  const Buffer buffer = device->create_buffer(100000, "large");
+  Scale scale(*device, 4, 1);
+  BufferRange ranges[2] = {{&buffer, 0, 0}, {&scale.y, 0, 0}};
+  scale.descriptor.storage = ranges;
+  expect_error_with(error_of([&] { device->create_step(scale.descriptor); }), "65536");
+  ranges[0].size = 65536;
+  device->create_step(scale.descriptor);
+  const Environment small("SLUICE_MAX_BINDING", "100");
+  expect_error_with(error_of([] { CapsOverride::from_environment(); }), "SLUICE_MAX_BINDING");
+}
+
+TEST(Device, MemoryCanBeSaid) {
+  EXPECT_GT(shared_device().info().memory, 1u << 28);
+  const Environment memory("SLUICE_MEMORY", "3GiB");
+  EXPECT_EQ(list_adapters({}).front().memory, 3ull << 30);
+  const Environment wrong("SLUICE_MEMORY", "3GB");
+  expect_error_with(error_of([] { list_adapters({}); }), "SLUICE_MEMORY");
+}
+
+TEST(Device, CountsTheBytesOfItsBuffers) {
+  const auto device = Device::open();
+  const MemoryUse before = device->memory_use();
+  {
+    Buffer a = device->create_buffer(1000, "a");
+    const Buffer b = device->create_buffer(5000, "b");
+    EXPECT_EQ(device->memory_use().live, before.live + 6000);
+    a = device->create_buffer(2000, "c");
+    EXPECT_EQ(device->memory_use().live, before.live + 7000);
+  }
+  EXPECT_EQ(device->memory_use().live, before.live);
+  EXPECT_EQ(device->memory_use().peak, before.live + 8000);  // a and c at once
+}
+
 TEST(Device, EverythingCanBeSwitchedOff) {
-  const CapsOverride all{
-      .no_f16 = true, .no_subgroups = true, .no_dot4i8 = true, .no_timestamps = true, .small_limits = true};
+  const CapsOverride all{.no_f16 = true,
+                         .no_subgroups = true,
+                         .no_dot4i8 = true,
+                         .no_subgroup_matrix = true,
+                         .no_timestamps = true,
+                         .small_limits = true};
   const auto device = Device::open({.library = {}, .adapter = {}, .disable = all});
   const Caps& caps = device->caps();
   EXPECT_FALSE(caps.f16 || caps.subgroups || caps.dot4i8 || caps.timestamps);
   EXPECT_EQ(caps.subgroup_max, 0u);
+  EXPECT_TRUE(caps.subgroup_matrices.empty());
   const Caps defaults;
   EXPECT_EQ(caps.max_binding, defaults.max_binding);
   EXPECT_EQ(caps.max_buffer, defaults.max_buffer);

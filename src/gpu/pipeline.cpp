@@ -1,55 +1,10 @@
 // Shader modules, layouts and pipelines: each created inside an error scope, so that an invalid one never gets further.
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include "gpu/pipeline.h"
 
 #include "base/error.h"
-#include "gpu/core.h"
 
 namespace sluice::gpu {
 namespace {
-
-// Errors among the compiler's messages. Dawn needs the question when it validates nothing itself; wgpu-native has no
-// answer.
-std::string compilation_errors(Core& core, WGPUShaderModule module) {
-  if (core.library.is_wgpu_native() || !core.library.wgpuShaderModuleGetCompilationInfo) return {};
-  Completion completion;
-  WGPUCompilationInfoCallbackInfo callback = WGPU_COMPILATION_INFO_CALLBACK_INFO_INIT;
-  callback.mode = WGPUCallbackMode_AllowProcessEvents;
-  callback.userdata1 = &completion;
-  callback.callback = [](WGPUCompilationInfoRequestStatus, const WGPUCompilationInfo* info, void* user, void*) {
-    auto& result = *static_cast<Completion*>(user);
-    for (size_t i = 0; info && i < info->messageCount; ++i) {
-      const auto& message = info->messages[i];
-      if (message.type != WGPUCompilationMessageType_Error) continue;
-      result.error += fmt::format("{}{}:{} {}", result.error.empty() ? "" : "\n", message.lineNum, message.linePos,
-                                  text(message.message));
-    }
-    result.done = true;
-  };
-  completion.future = core.library.wgpuShaderModuleGetCompilationInfo(module, callback);
-  core.wait(completion);
-  return completion.error;
-}
-
-Handle<WGPUShaderModule> create_module(Core& core, const std::string& name, const std::string& wgsl, bool in_bounds) {
-  WGPUShaderSourceWGSL source = WGPU_SHADER_SOURCE_WGSL_INIT;
-  source.code = view(wgsl);
-  WGPUShaderModuleDescriptor descriptor = WGPU_SHADER_MODULE_DESCRIPTOR_INIT;
-  descriptor.nextInChain = &source.chain;
-  descriptor.label = view(name);
-  ErrorScope scope(core, {WGPUErrorFilter_Validation, WGPUErrorFilter_Internal});
-  const auto& library = core.library;
-  const bool trusted = (in_bounds || core.trust_shaders) && library.wgpuDeviceCreateShaderModuleTrusted;
-  const WGPUShaderModule raw = trusted ? library.wgpuDeviceCreateShaderModuleTrusted(core.device.get(), &descriptor,
-                                                                                     WGPUShaderRuntimeChecks_None)
-                                       : library.wgpuDeviceCreateShaderModule(core.device.get(), &descriptor);
-  Handle<WGPUShaderModule> module(raw, library.wgpuShaderModuleRelease);
-  std::string error = scope.finish();
-  if (error.empty() && module) error = compilation_errors(core, module.get());
-  if (!error.empty() || !module) fail("gpu", "{} does not compile: {}", name, error);
-  return module;
-}
 
 Handle<WGPUBindGroupLayout> create_layout(Core& core, std::span<const Access> storage, bool uniforms) {
   std::vector<WGPUBindGroupLayoutEntry> entries;
@@ -78,58 +33,101 @@ Handle<WGPUPipelineLayout> create_pipeline_layout(Core& core, WGPUBindGroupLayou
           core.library.wgpuPipelineLayoutRelease};
 }
 
-// SLUICE_DUMP_WGSL=<folder>: keeps the text of every variant that was compiled, in both dialects, for checking with
-// other compilers: NAME-HASH.naga.wgsl and NAME-HASH.tint.wgsl.
-void dump_wgsl(const shader::Shader& shader) {
-  const char* folder = std::getenv("SLUICE_DUMP_WGSL");
-  if (!folder || !*folder) return;
-  const auto write = [&](const char* dialect_name, const shader::Dialect& dialect) {
-    const std::string wgsl = shader::expand(shader, dialect);
-    const auto file = fmt::format("{}-{:016x}.{}.wgsl", std::filesystem::path(shader.file).stem().string(),
-                                  std::hash<std::string>{}(shader.file + wgsl), dialect_name);
-    std::ofstream(std::filesystem::path(folder) / file) << "// " << shader.file << "\n" << wgsl;
-  };
-  write("naga", {});
-  write("tint", {.enable_subgroups = true, .requires_packed_dot = true});
+Handle<WGPUShaderModule> checked_module(Core& core, const PipelineSource& source) {
+  ErrorScope scope(core, {WGPUErrorFilter_Validation, WGPUErrorFilter_Internal});
+  auto module = create_module(core, source);
+  std::string error = scope.finish();
+  if (error.empty() && module) error = compilation_errors(core, module.get());
+  if (!error.empty() || !module) fail("gpu", "{} does not compile: {}", source.name, error);
+  return module;
 }
 
 }  // namespace
 
-std::unique_ptr<Pipeline> Core::compile(const std::string& name, const std::string& wgsl,
-                                        std::span<const Access> storage, bool uniforms, bool in_bounds) {
-  if (storage.size() > info.caps.max_storage_buffers) {
-    fail("gpu", "{} binds {} storage buffers, the device allows {}", name, storage.size(),
+PipelineSource source_of(const PipelineRequest& request, const Core& core) {
+  const shader::Shader& shader = request.shader;
+  return {shader.file, shader::expand(shader, core.dialect), request.storage, request.uniforms, shader.in_bounds};
+}
+
+Handle<WGPUShaderModule> create_module(Core& core, const PipelineSource& source) {
+  WGPUShaderSourceWGSL text = WGPU_SHADER_SOURCE_WGSL_INIT;
+  text.code = view(source.wgsl);
+  WGPUShaderModuleDescriptor descriptor = WGPU_SHADER_MODULE_DESCRIPTOR_INIT;
+  descriptor.nextInChain = &text.chain;
+  descriptor.label = view(source.name);
+  const auto& library = core.library;
+  const bool trusted = (source.in_bounds || core.trust_shaders) && library.wgpuDeviceCreateShaderModuleTrusted;
+  const WGPUShaderModule module = trusted ? library.wgpuDeviceCreateShaderModuleTrusted(core.device.get(), &descriptor,
+                                                                                        WGPUShaderRuntimeChecks_None)
+                                          : library.wgpuDeviceCreateShaderModule(core.device.get(), &descriptor);
+  return {module, library.wgpuShaderModuleRelease};
+}
+
+// Dawn needs the question when it validates nothing itself; wgpu-native has no answer.
+std::string compilation_errors(Core& core, WGPUShaderModule module) {
+  if (core.library.is_wgpu_native() || !core.library.wgpuShaderModuleGetCompilationInfo) return {};
+  Completion completion;
+  WGPUCompilationInfoCallbackInfo callback = WGPU_COMPILATION_INFO_CALLBACK_INFO_INIT;
+  callback.mode = WGPUCallbackMode_AllowProcessEvents;
+  callback.userdata1 = &completion;
+  callback.callback = [](WGPUCompilationInfoRequestStatus, const WGPUCompilationInfo* info, void* user, void*) {
+    auto& result = *static_cast<Completion*>(user);
+    for (size_t i = 0; info && i < info->messageCount; ++i) {
+      const auto& message = info->messages[i];
+      if (message.type != WGPUCompilationMessageType_Error) continue;
+      result.error += fmt::format("{}{}:{} {}", result.error.empty() ? "" : "\n", message.lineNum, message.linePos,
+                                  text(message.message));
+    }
+    result.done = true;
+  };
+  completion.future = core.library.wgpuShaderModuleGetCompilationInfo(module, callback);
+  core.wait(completion);
+  return completion.error;
+}
+
+PipelineDraft draft_pipeline(Core& core, const PipelineSource& source) {
+  PipelineDraft draft{std::make_unique<Pipeline>(), {}};
+  draft.pipeline->name = source.name;
+  draft.pipeline->storage = source.storage;
+  draft.pipeline->uniforms = source.uniforms;
+  draft.pipeline->layout = create_layout(core, source.storage, source.uniforms);
+  draft.layout = create_pipeline_layout(core, draft.pipeline->layout.get());
+  return draft;
+}
+
+WGPUComputePipelineDescriptor describe_pipeline(const PipelineDraft& draft, WGPUShaderModule module) {
+  WGPUComputePipelineDescriptor descriptor = WGPU_COMPUTE_PIPELINE_DESCRIPTOR_INIT;
+  descriptor.label = view(draft.pipeline->name);
+  descriptor.layout = draft.layout.get();
+  descriptor.compute.module = module;
+  descriptor.compute.entryPoint = view("main");
+  return descriptor;
+}
+
+std::unique_ptr<Pipeline> Core::compile(const PipelineSource& source) {
+  if (source.storage.size() > info.caps.max_storage_buffers) {
+    fail("gpu", "{} binds {} storage buffers, the device allows {}", source.name, source.storage.size(),
          info.caps.max_storage_buffers);
   }
-  const auto module = create_module(*this, name, wgsl, in_bounds);
-  auto pipeline = std::make_unique<Pipeline>();
-  pipeline->name = name;
-  pipeline->storage.assign(storage.begin(), storage.end());
-  pipeline->uniforms = uniforms;
-
+  const auto module = checked_module(*this, source);
   ErrorScope scope(*this, {WGPUErrorFilter_Validation, WGPUErrorFilter_Internal});
-  pipeline->layout = create_layout(*this, storage, uniforms);
-  const auto layout = create_pipeline_layout(*this, pipeline->layout.get());
-  WGPUComputePipelineDescriptor descriptor = WGPU_COMPUTE_PIPELINE_DESCRIPTOR_INIT;
-  descriptor.label = view(name);
-  descriptor.layout = layout.get();
-  descriptor.compute.module = module.get();
-  descriptor.compute.entryPoint = view("main");
-  pipeline->handle = {library.wgpuDeviceCreateComputePipeline(device.get(), &descriptor),
-                      library.wgpuComputePipelineRelease};
+  PipelineDraft draft = draft_pipeline(*this, source);
+  const WGPUComputePipelineDescriptor descriptor = describe_pipeline(draft, module.get());
+  draft.pipeline->handle = {library.wgpuDeviceCreateComputePipeline(device.get(), &descriptor),
+                            library.wgpuComputePipelineRelease};
   const std::string error = scope.finish();
-  if (!error.empty() || !pipeline->handle) fail("gpu", "{} makes no pipeline: {}", name, error);
+  if (!error.empty() || !draft.pipeline->handle) fail("gpu", "{} makes no pipeline: {}", source.name, error);
   ++counters.pipelines_created;
-  return pipeline;
+  return std::move(draft.pipeline);
 }
 
 const Pipeline& Device::pipeline(const shader::Shader& shader, std::span<const Access> storage, bool uniforms) {
   Core& core = *impl_->core;
-  PipelineKey key{shader, {storage.begin(), storage.end()}, uniforms};
+  PipelineRequest key{shader, {storage.begin(), storage.end()}, uniforms};
   const std::lock_guard lock(core.pipelines_mutex);
   if (const auto found = core.pipelines.find(key); found != core.pipelines.end()) return *found->second;
-  auto compiled = core.compile(shader.file, shader::expand(shader, core.dialect), storage, uniforms, shader.in_bounds);
-  dump_wgsl(shader);
+  auto compiled = core.compile(source_of(key, core));
+  shader::dump(shader);
   return *core.pipelines.emplace(std::move(key), std::move(compiled)).first->second;
 }
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "gpu/core.h"
+#include "gpu/pipeline.h"
 
 namespace sluice::gpu {
 namespace {
@@ -26,8 +26,7 @@ fn main() { result[0] = bitcast<u32>(dot4I8Packed(result[1], 0x01ff7f80u)); }
 
 // Runs one workgroup over a small zeroed buffer whose second word is `input`, and returns the first word.
 uint32_t run_probe(Device& device, Core& core, const std::string& wgsl, uint32_t input) {
-  const Access access = Access::kReadWrite;
-  const auto pipeline = core.compile("probe", wgsl, {&access, 1}, false);
+  const auto pipeline = core.compile({.name = "probe", .wgsl = wgsl, .storage = {Access::kReadWrite}});
   const Buffer buffer = device.create_buffer(256, "probe");
   const uint32_t words[2] = {0, input};
   device.write(buffer, 0, std::as_bytes(std::span(words)));

@@ -15,7 +15,7 @@ double nanoseconds_per_tick(const Core& core) {
 std::vector<uint64_t> read_ticks(Core& core, const PendingTimings& timings) {
   const uint64_t bytes = uint64_t{timings.pairs} * 16;
   const auto& library = core.library;
-  Handle<WGPUBuffer> staging =
+  CountedBuffer staging =
       core.create_buffer(bytes, WGPUBufferUsage_MapRead | WGPUBufferUsage_CopyDst, "timestamps readback");
   Handle<WGPUCommandEncoder> encoder(library.wgpuDeviceCreateCommandEncoder(core.device.get(), nullptr),
                                      library.wgpuCommandEncoderRelease);

@@ -25,6 +25,8 @@ void lower_matmul(Lowering& l, const Node& node) {
   kernels::MatMulProblem problem;
   problem.a = l.input(node, 0);
   problem.b = l.input(node, 1);
+  problem.norm_weight = l.input(node, 2);
+  problem.norm_epsilon = node.f("norm_epsilon", 0);
   problem.y = l.output(node, 0);
   if (problem.a.rank() == 1) {
     problem.a.shape.insert(problem.a.shape.begin(), 1);
@@ -193,6 +195,7 @@ void lower_rms_norm(Lowering& l, const Node& node) {
 
 void lower_skip_rms_norm(Lowering& l, const Node& node) {
   if (node.output(1) != graph::kNoValue) fail("lower", "output 1 (mean) is not supported: none is computed");
+  const bool joined = node.domain == "sluice";
   kernels::plan_skip_rms_norm({.x = l.input(node, 0),
                                .skip = l.input(node, 1),
                                .weight = l.input(node, 2),
@@ -200,7 +203,9 @@ void lower_skip_rms_norm(Lowering& l, const Node& node) {
                                .y = l.output(node, 0),
                                .sum = l.output(node, 3),
                                .factor = l.output(node, 2),
-                               .epsilon = node.f("epsilon", 1e-12f)},
+                               .epsilon = node.f("epsilon", 1e-12f),
+                               .inner_weight = joined ? l.input(node, 4) : Tensor(),
+                               .inner_epsilon = joined ? node.f("inner_epsilon", 1e-5f) : 0},
                               l.recorder());
 }
 

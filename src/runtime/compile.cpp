@@ -1,21 +1,39 @@
 #include "runtime/compile.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 
 namespace sluice::runtime {
 
-std::vector<std::string> check_limits(const std::vector<lower::SlotInfo>& slots, const gpu::Caps& caps) {
+namespace {
+
+uint64_t bytes_of(const lower::SlotInfo& slot) {
+  return kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());
+}
+
+}  // namespace
+
+std::vector<std::string> check_limits(const std::vector<kernels::Dispatch>& dispatches,
+                                      const std::vector<lower::SlotInfo>& slots, const gpu::Caps& caps) {
+  std::map<kernels::Slot, uint64_t> bound;  // the most bytes that a dispatch binds
+  std::map<kernels::Slot, uint64_t> whole;
+  for (const lower::SlotInfo& slot : slots) whole[slot.slot] = bytes_of(slot);
+  for (const kernels::Dispatch& dispatch : dispatches) {
+    for (const kernels::Operand& operand : dispatch.operands) {
+      uint64_t& most = bound[operand.slot];
+      most = std::max(most, operand.size != 0 ? operand.size : whole[operand.slot]);
+    }
+  }
   std::vector<std::string> lines;
   for (const lower::SlotInfo& slot : slots) {
-    const uint64_t bytes = kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());
-    if (bytes > caps.max_binding) {
-      lines.push_back(fmt::format("tensor \"{}\" has {} bytes; the device binds at most {} at once", slot.name, bytes,
-                                  caps.max_binding));
-    } else if (bytes > caps.max_buffer) {
-      lines.push_back(fmt::format("tensor \"{}\" has {} bytes; the device's buffers hold at most {}", slot.name, bytes,
-                                  caps.max_buffer));
+    if (bound[slot.slot] > caps.max_binding) {
+      lines.push_back(fmt::format("tensor \"{}\" has {} bytes; the device binds at most {} at once", slot.name,
+                                  bytes_of(slot), caps.max_binding));
+    } else if (bytes_of(slot) > caps.max_buffer) {
+      lines.push_back(fmt::format("tensor \"{}\" has {} bytes; the device's buffers hold at most {}", slot.name,
+                                  bytes_of(slot), caps.max_buffer));
     }
   }
   return lines;

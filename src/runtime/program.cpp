@@ -8,6 +8,21 @@
 
 namespace sluice::runtime {
 
+namespace {
+
+// All sizes travel in one buffer, each dispatch's at an offset that a uniform binding may begin at.
+uint64_t aligned_uniforms(const kernels::Dispatch& dispatch, const gpu::Caps& caps) {
+  return kernels::ceil_div64(dispatch.uniforms.size(), caps.uniform_alignment) * caps.uniform_alignment;
+}
+
+gpu::PipelineRequest pipeline_request(const kernels::Dispatch& dispatch) {
+  gpu::PipelineRequest request{dispatch.shader, {}, !dispatch.uniforms.empty()};
+  for (const kernels::Operand& operand : dispatch.operands) request.storage.push_back(operand.access);
+  return request;
+}
+
+}  // namespace
+
 std::vector<std::shared_ptr<gpu::Buffer>> BufferPool::take(const std::vector<uint64_t>& sizes) {
   std::vector<size_t> order(sizes.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -60,38 +75,45 @@ void Program::place_intermediates(const ProgramParts& parts, BufferPool& pool) {
   for (const auto& [slot, index] : plan.buffer_of) buffers_[slot] = pooled[index];
 }
 
-void Program::build_steps(gpu::Device& device, const ProgramParts& parts) {
-  const uint64_t alignment = device.caps().uniform_alignment;
-  const auto aligned = [&](uint64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; };
+uint64_t uniform_bytes(std::span<const kernels::Dispatch> dispatches, const gpu::Caps& caps) {
   uint64_t total = 0;
-  for (const kernels::Dispatch& dispatch : parts.dispatches) total += aligned(dispatch.uniforms.size());
-  uniforms_ = device.create_uniform_buffer(std::max<uint64_t>(total, 16), "uniforms");
+  for (const kernels::Dispatch& dispatch : dispatches) total += aligned_uniforms(dispatch, caps);
+  return std::max<uint64_t>(total, 16);
+}
+
+gpu::Step Program::make_step(gpu::Device& device, const kernels::Dispatch& dispatch, uint64_t uniforms_at) const {
+  const gpu::PipelineRequest request = pipeline_request(dispatch);
+  const auto range = [&](const kernels::Operand& operand) {
+    return gpu::BufferRange{buffers_.at(operand.slot).get(), operand.offset, operand.size};
+  };
+  std::vector<gpu::BufferRange> storage;
+  for (const kernels::Operand& operand : dispatch.operands) storage.push_back(range(operand));
+  gpu::StepDescriptor step;
+  step.pipeline = &device.pipeline(request.shader, request.storage, request.uniforms);
+  step.storage = storage;
+  if (request.uniforms) step.uniforms = {&uniforms_, uniforms_at, dispatch.uniforms.size()};
+  std::copy(dispatch.groups.begin(), dispatch.groups.end(), step.groups);
+  if (dispatch.indirect.slot != kernels::kNoSlot) step.indirect = {buffers_.at(dispatch.indirect.slot).get(), 0, 12};
+  step.label = dispatch.name;
+  return device.create_step(step);
+}
+
+void Program::build_steps(gpu::Device& device, const ProgramParts& parts) {
+  std::vector<gpu::PipelineRequest> requests;
+  for (const kernels::Dispatch& dispatch : parts.dispatches) requests.push_back(pipeline_request(dispatch));
+  device.compile_ahead(requests);
+  uniforms_ = device.create_uniform_buffer(uniform_bytes(parts.dispatches, device.caps()), "uniforms");
   std::vector<std::byte> bytes(uniforms_.size());
   uint64_t offset = 0;
   for (size_t i = 0; i < parts.dispatches.size(); ++i) {
     const kernels::Dispatch& dispatch = parts.dispatches[i];
-    std::vector<gpu::Access> access;
-    std::vector<gpu::BufferRange> storage;
-    for (const kernels::Operand& operand : dispatch.operands) {
-      access.push_back(operand.access);
-      storage.push_back({buffers_.at(operand.slot).get(), 0, 0});
-    }
-    gpu::StepDescriptor step;
-    step.pipeline = &device.pipeline(dispatch.shader, access, !dispatch.uniforms.empty());
-    step.storage = storage;
-    if (!dispatch.uniforms.empty()) {
-      std::copy(dispatch.uniforms.begin(), dispatch.uniforms.end(), bytes.begin() + static_cast<ptrdiff_t>(offset));
-      step.uniforms = {&uniforms_, offset, dispatch.uniforms.size()};
-      offset += aligned(dispatch.uniforms.size());
-    }
-    std::copy(dispatch.groups.begin(), dispatch.groups.end(), step.groups);
-    if (dispatch.indirect.slot != kernels::kNoSlot) step.indirect = {buffers_.at(dispatch.indirect.slot).get(), 0, 12};
-    step.label = dispatch.name;
     try {
-      steps_.push_back(device.create_step(step));
+      steps_.push_back(make_step(device, dispatch, offset));
     } catch (const Error& error) {
       throw Error("program", fmt::format("{} ({}): {}", parts.nodes[i], dispatch.name, error.what()));
     }
+    std::copy(dispatch.uniforms.begin(), dispatch.uniforms.end(), bytes.begin() + static_cast<ptrdiff_t>(offset));
+    offset += aligned_uniforms(dispatch, device.caps());
   }
   device.write(uniforms_, 0, bytes);
 }

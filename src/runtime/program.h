@@ -27,6 +27,9 @@ class BufferPool {
   std::vector<std::shared_ptr<gpu::Buffer>> buffers_;  // largest first
 };
 
+// Bytes of the buffer that holds the uniforms of all dispatches.
+uint64_t uniform_bytes(std::span<const kernels::Dispatch> dispatches, const gpu::Caps& caps);
+
 using SlotBuffers = std::map<kernels::Slot, std::shared_ptr<gpu::Buffer>>;
 
 // Everything a program is built from.
@@ -51,6 +54,7 @@ class Program {
   void place_intermediates(const ProgramParts& parts, BufferPool& pool);
   void place_owned(gpu::Device& device, const ProgramParts& parts, const Weights& weights);
   void build_steps(gpu::Device& device, const ProgramParts& parts);
+  gpu::Step make_step(gpu::Device& device, const kernels::Dispatch& dispatch, uint64_t uniforms_at) const;
 
   SlotBuffers buffers_;
   gpu::Buffer uniforms_;

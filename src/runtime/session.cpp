@@ -65,7 +65,8 @@ Session::Compiled Session::compile(const std::map<std::string, HostTensor>& feed
   lower::fuse(g, device_.caps());
   lower::Lowered lowered = lower::lower(g, {}, device_.caps());
   std::vector<std::string> obstacles = lowered.obstacles;
-  for (const std::string& line : check_limits(lowered.slots, device_.caps())) obstacles.push_back(line);
+  for (const std::string& line : check_limits(lowered.dispatches, lowered.slots, device_.caps()))
+    obstacles.push_back(line);
   throw_obstacles("the graph cannot run on " + device_.info().name, obstacles);
   weights_.upload(lowered.slots, {});
   Compiled compiled{Program(device_, {lowered.dispatches, lowered.nodes, lowered.slots, {}}, weights_, pool_),

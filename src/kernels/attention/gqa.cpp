@@ -113,7 +113,7 @@ void check_options(const GroupQueryAttentionProblem& p, const Sizes& s) {
   if (!p.attention_bias) return;
   const auto& shape = p.attention_bias.shape;
   if (!is_float(p.attention_bias) || shape.size() != 4 || (shape[0] != 1 && shape[0] != s.batch) ||
-      (shape[1] != 1 && shape[1] != s.heads) || shape[2] != s.seq) {
+      (shape[1] != 1 && shape[1] != s.heads) || shape[2] != s.seq || shape[3] == 0) {
     fail(kTag, "attention_bias must be [1 or {}, 1 or {}, {}, total length], got [{}]", s.batch, s.heads, s.seq,
          fmt::join(shape, ", "));
   }

@@ -47,7 +47,8 @@ Bindings bind(const GroupQueryAttentionProblem& p, const Sizes& s, Parts parts, 
       .define("FIRST_ID", !p.exact_positions)
       .type("T", wgsl_type(p.query.storage))
       .type("CS", wgsl_type(rotary ? p.cos_cache.storage : p.query.storage))
-      .type("N", wgsl_type(norm ? p.q_norm_weight.storage : p.query.storage));
+      .type("N", wgsl_type(norm ? p.q_norm_weight.storage : p.query.storage))
+      .in_bounds();  // the shader checks rows of the cache against its capacity and clamps positions to the tables
   return bindings;
 }
 

@@ -5,6 +5,8 @@
 // is built for arithmetic: tiles of 64 rows by 32 keys. Both cut the keys into splits where the blocks alone would
 // leave the device idle; the number of splits follows from the capacity, the length of each from the sequence length
 // that the GPU reads. A third kernel joins them.
+//
+// Every index is in range whatever seqlens holds: last_key() clamps to the capacity, and score() to the bias's columns.
 #include <algorithm>
 #include <cmath>
 
@@ -132,6 +134,7 @@ Dispatch attend(const GroupQueryAttentionProblem& p, const Sizes& s, const Varia
     while (value_keys * s.head_size / 4 > kPrefillTileVec4) value_keys /= 2;
     bindings.define("V_KEYS", value_keys);
   }
+  bindings.in_bounds();
   const uint64_t groups = uint64_t{s.batch} * s.kv_heads * params.blocks * v.splits;
   params.workgroups = static_cast<uint32_t>(groups);
   return bindings.finish(params, fold_groups(groups, caps));
@@ -150,7 +153,8 @@ Dispatch combine(const GroupQueryAttentionProblem& p, const Sizes& s, const Vari
       .define("KEYS", v.keys)
       .define("SMOOTH", p.smooth_softmax)
       .type("T", wgsl_type(p.query.storage))
-      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage));
+      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage))
+      .in_bounds();
   const uint64_t groups = uint64_t{s.batch} * s.kv_heads * params.rows;
   params.workgroups = static_cast<uint32_t>(groups);
   return bindings.finish(params, fold_groups(groups, caps));

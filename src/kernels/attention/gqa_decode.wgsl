@@ -60,7 +60,7 @@ fn reduce_scores(b: u32, kv_head: u32, first_row: u32, first: i32, end: i32, thr
     for (var lane = 0u; lane < LANES; lane++) { dot += partial[r * WG + key * LANES + lane]; }
     let j = first + i32(key);
     let seen = row_keys[r];
-    weights[i] = score(dot, j < end && j >= seen.x && j < seen.y, bias_offset(b, kv_head, first_row + r) + u32(j));
+    weights[i] = score(dot, j < end && j >= seen.x && j < seen.y, bias_offset(b, kv_head, first_row + r), j);
   }
 }
 

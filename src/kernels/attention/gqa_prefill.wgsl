@@ -107,7 +107,7 @@ fn store_scores(place: Place, first: i32, thread: u32, dots: array<f32, 16>) {
     for (var j = 0u; j < 4u; j++) {
       let key = first + i32(key_0 + 8u * j);
       weights[r * P_STRIDE + key_0 + 8u * j] =
-          score(values[4u * i + j] * params.scale, key >= seen_first && key < seen_last, bias_at + u32(key));
+          score(values[4u * i + j] * params.scale, key >= seen_first && key < seen_last, bias_at, key);
     }
   }
 }

@@ -27,6 +27,12 @@ class Bindings {
     return *this;
   }
 
+  // The planner vouches for every index (Shader::in_bounds).
+  Bindings& in_bounds() {
+    dispatch_.shader.in_bounds = true;
+    return *this;
+  }
+
   uint32_t count() const { return static_cast<uint32_t>(dispatch_.operands.size()); }
 
   template <class Params>
@@ -41,7 +47,7 @@ class Bindings {
   Bindings& bind(const std::string& name, const Tensor& tensor, gpu::Access access) {
     define("HAS_" + name, tensor ? 1 : 0);
     define("AT_" + name, tensor ? count() : 0);
-    if (tensor) dispatch_.operands.push_back({tensor.slot, access});
+    if (tensor) dispatch_.operands.push_back(operand(tensor, access));
     return *this;
   }
 

@@ -49,6 +49,11 @@ uint64_t storage_bytes(Storage storage, uint64_t elements) {
   return (elements * size + 3) / 4 * 4;
 }
 
+Operand operand(const Tensor& tensor, gpu::Access access) {
+  if (!tensor.part) return {tensor.slot, access};
+  return {tensor.slot, access, *tensor.part, storage_bytes(tensor.storage, tensor.elements())};
+}
+
 Tensor Recorder::scratch(Storage storage, std::vector<uint32_t> shape) {
   Tensor tensor{next_++, storage, std::move(shape)};
   scratch_.push_back(tensor);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -37,6 +38,9 @@ struct Tensor {
   Slot slot = kNoSlot;
   Storage storage = Storage::kF32;
   std::vector<uint32_t> shape;
+  // A part of the slot: binds only its own bytes, from this byte on (a multiple of Caps::storage_alignment), instead of
+  // all.
+  std::optional<uint64_t> part = std::nullopt;
 
   explicit operator bool() const { return slot != kNoSlot; }
   uint32_t rank() const { return static_cast<uint32_t>(shape.size()); }
@@ -48,9 +52,11 @@ struct Tensor {
 struct Operand {
   Slot slot = kNoSlot;
   gpu::Access access = gpu::Access::kRead;
+  uint64_t offset = 0, size = 0;  // bytes of the slot; size 0: all of it
 };
-inline Operand in(const Tensor& t) { return {t.slot, gpu::Access::kRead}; }
-inline Operand out(const Tensor& t) { return {t.slot, gpu::Access::kReadWrite}; }
+Operand operand(const Tensor& tensor, gpu::Access access);
+inline Operand in(const Tensor& t) { return operand(t, gpu::Access::kRead); }
+inline Operand out(const Tensor& t) { return operand(t, gpu::Access::kReadWrite); }
 
 struct Dispatch {
   std::string name;  // kernel and variant, for profiles: "matmul_nbits/gemv"
@@ -60,6 +66,9 @@ struct Dispatch {
   std::vector<std::byte> uniforms;  // @group(0) @binding(operands.size()), when not empty
   std::array<uint32_t, 3> groups = {1, 1, 1};
   Operand indirect;  // slot of three u32 counts, instead of groups, when set
+  // For profiles: bytes of its operands that it reads, where that is less than all of those bound for reading (of
+  // experts, only the chosen ones). 0: all of them.
+  uint64_t bytes_read = 0;
 
   // Stores a params struct: trivially copyable, alignas(16), mirrored field by field in the WGSL.
   template <class Params>

@@ -56,13 +56,13 @@ Tensor Runner::allocate(Storage storage, std::vector<uint32_t> shape) { return p
 gpu::Step Runner::resolve(const Dispatch& dispatch) {
   std::vector<gpu::BufferRange> storage;
   std::vector<gpu::Access> access;
-  const auto range = [&](Slot slot) {
-    const auto found = buffers_.find(slot);
-    if (found == buffers_.end()) fail("runner", "{}: slot {} has no buffer", dispatch.name, slot);
-    return gpu::BufferRange{&found->second, 0, 0};
+  const auto range = [&](const Operand& operand) {
+    const auto found = buffers_.find(operand.slot);
+    if (found == buffers_.end()) fail("runner", "{}: slot {} has no buffer", dispatch.name, operand.slot);
+    return gpu::BufferRange{&found->second, operand.offset, operand.size};
   };
   for (const Operand& operand : dispatch.operands) {
-    storage.push_back(range(operand.slot));
+    storage.push_back(range(operand));
     access.push_back(operand.access);
   }
   gpu::StepDescriptor descriptor;
@@ -75,7 +75,7 @@ gpu::Step Runner::resolve(const Dispatch& dispatch) {
     descriptor.uniforms = {&uniforms_.back(), 0, 0};
   }
   if (dispatch.indirect.slot != kNoSlot) {
-    descriptor.indirect = range(dispatch.indirect.slot);
+    descriptor.indirect = range(dispatch.indirect);
   } else {
     std::copy(dispatch.groups.begin(), dispatch.groups.end(), descriptor.groups);
   }

@@ -52,6 +52,30 @@ std::vector<int64_t> broadcast_strides(const std::vector<uint32_t>& from, const 
   return strides;
 }
 
+// Joins what one step walks, then deals each joined dimension out to the new ones, innermost first.
+std::optional<std::vector<int64_t>> reshape_strides(const std::vector<uint32_t>& from,
+                                                    const std::vector<int64_t>& strides,
+                                                    const std::vector<uint32_t>& to) {
+  StridedSpace space{from, {strides}};
+  space.collapse();
+  std::vector<int64_t> result(to.size(), 0);
+  size_t block = space.dims.size();
+  uint32_t left = 1;  // of the block's elements
+  int64_t step = 0;
+  for (size_t d = to.size(); d-- > 0;) {
+    if (to[d] == 1) continue;
+    if (left == 1) {
+      left = space.dims[--block];
+      step = space.strides[0][block];
+    }
+    if (left % to[d] != 0) return std::nullopt;
+    result[d] = step;
+    step *= to[d];
+    left /= to[d];
+  }
+  return result;
+}
+
 std::string shape_text(const std::vector<uint32_t>& shape) {
   return shape.empty() ? "scalar" : fmt::format("{}", fmt::join(shape, "x"));
 }

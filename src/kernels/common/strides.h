@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,12 @@ std::vector<int64_t> row_major_strides(const std::vector<uint32_t>& shape);
 // `tag` if it does not.
 std::vector<int64_t> broadcast_strides(const std::vector<uint32_t>& from, const std::vector<uint32_t>& to,
                                        std::string_view tag);
+
+// The strides along the dimensions of `to` with which elements come in the same order as by `strides` along those of
+// `from`; nothing where no strides do. Both have as many elements, at least one.
+std::optional<std::vector<int64_t>> reshape_strides(const std::vector<uint32_t>& from,
+                                                    const std::vector<int64_t>& strides,
+                                                    const std::vector<uint32_t>& to);
 
 // "2x3x4", for messages.
 std::string shape_text(const std::vector<uint32_t>& shape);

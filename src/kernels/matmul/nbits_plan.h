@@ -15,6 +15,7 @@ struct NBitsWeights {
   uint32_t bits = 4;                   // 0, 2, 4, 8
   uint32_t block_size = 0;             // 0: one block a row
   bool zero_points_by_matrix = false;  // packed over the rows of a matrix instead of the blocks of a row
+  uint32_t sets = 0;                   // not 0: matrices with bindings of their own (nbits_sets.wgsl)
 };
 
 // The derived numbers, named as in nbits.wgsl.

@@ -1,0 +1,48 @@
+// One step of the token loop as a flat list of dispatches: what follows from the past length before the graph; the new
+// length and the sampler after it. Pure: nothing here touches a device.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "decode/model_graph.h"
+#include "runtime/memory_need.h"
+
+namespace sluice::decode {
+
+inline constexpr uint32_t kRingSize = 64;
+
+// Slots of the token loop's own buffers, apart from those of values (from 1) and of scratch (from 2^24 and 2^26).
+enum class LoopSlot : kernels::Slot { kState = 1u << 28, kSettings, kHistory, kNextId, kRing, kActive };
+constexpr kernels::Slot slot_of(LoopSlot slot) { return static_cast<kernels::Slot>(slot); }
+
+struct StepPlan {
+  std::vector<kernels::Dispatch> dispatches;
+  std::vector<std::string> nodes;       // of each dispatch
+  std::vector<lower::SlotInfo> slots;   // the loop's own too
+  kernels::Tensor input_ids, logits;    // no logits with StepKind::kStateOnly
+  std::vector<kernels::Tensor> states;  // of ModelGraph::states(), by index
+  std::vector<std::string> obstacles;   // one line each; the rest is only valid if there are none
+
+  runtime::ProgramShape shape() const { return {dispatches, slots}; }
+};
+
+// The step for `rows` new tokens onto caches with room for `capacity`.
+struct StepShape {
+  uint32_t rows = 1;
+  StepKind kind = StepKind::kLastLogits;
+  uint32_t capacity = 0;
+};
+StepPlan plan_step(const ModelGraph& model, const StepShape& shape, const gpu::Caps& caps);
+
+// A one-token step and the step of a chunk of a prompt (of at least 1 token), onto caches for `context` tokens, chunk
+// or more.
+struct ModelPlan {
+  StepPlan token, chunk;
+  runtime::MemoryNeed need;
+  std::vector<std::string> obstacles;  // of both
+};
+ModelPlan plan_model(const ModelGraph& model, uint32_t chunk, uint32_t context, const gpu::Caps& caps);
+
+}  // namespace sluice::decode
