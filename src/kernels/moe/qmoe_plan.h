@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/common/parts.h"
 #include "kernels/matmul/nbits_plan.h"
 #include "kernels/moe/qmoe.h"
 
@@ -39,6 +40,11 @@ void append_activation_defines(const QMoEProblem& problem, uint32_t fused, QMoES
 void append_selection_defines(const QMoEProblem& problem, const QMoESizes& sizes, Defines& defines);
 void append_row_defines(const Tensor& x, const NBitsWeights& weights, Defines& defines);
 
+// route: (2 * tokens * k) f32, the mixing weights of each token's experts, then the experts as floats.
+void plan_qmoe_route(const QMoEProblem& problem, const QMoESizes& sizes, const Tensor& route, Recorder& recorder);
+// For expert tensors that are too large for one binding: the experts in parts, one after another.
+void plan_qmoe_in_parts(const QMoEProblem& problem, const QMoESizes& sizes, const std::vector<Part>& parts,
+                        Recorder& recorder);
 void plan_qmoe_decode(const QMoEProblem& problem, const QMoESizes& sizes, Recorder& recorder);
 void plan_qmoe_prefill(const QMoEProblem& problem, const QMoESizes& sizes, Recorder& recorder);
 
