@@ -92,8 +92,8 @@ void record(const Model& m, const Step& s, Runner& runner) {
   const uint32_t capacity = std::bit_ceil(s.past + s.seq);
   for (uint32_t layer = 0; layer < layers_of(m, s); ++layer) {
     // Zeros take as long to read as anything else.
-    p.key_cache = runner.allocate(float_storage(), {1, m.kv_heads, capacity, m.head_size});
-    p.value_cache = runner.allocate(float_storage(), {1, m.kv_heads, capacity, m.head_size});
+    p.key_cache = runner.allocate(bench::float_storage(), {1, m.kv_heads, capacity, m.head_size});
+    p.value_cache = runner.allocate(bench::float_storage(), {1, m.kv_heads, capacity, m.head_size});
     plan_group_query_attention(p, runner.recorder());
   }
 }
