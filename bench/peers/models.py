@@ -70,21 +70,20 @@ def measure(name: str, options: argparse.Namespace) -> None:
     from rivals import RIVALS
 
     kind, capture = RIVALS[name]
-    vocabulary = json.loads((options.model / "genai_config.json").read_text())["model"]["vocab_size"]
     length = max([*options.prompts, options.depth]) + options.new_tokens + 1
     load_seconds, rival = timed(lambda: kind(options.model, length, capture, options.provider))
     print(json.dumps({"load_seconds": round(load_seconds, 2)}), flush=True)
-    ids = made_up_prompt(COMPARED, vocabulary)
+    ids = made_up_prompt(COMPARED, options.vocabulary)
     np.save(options.scratch / f"{name}.npy", rival.logits(ids))
     rival.start()
     rival.prompt(ids)
     first = rival.first()
     print(json.dumps({"tokens": [first, *rival.decode(first, COMPARED - 1)]}), flush=True)
     if options.new_tokens:
-        result = time_decode(rival, made_up_prompt(options.depth, vocabulary), options.new_tokens, options.repeats)
+        result = time_decode(rival, made_up_prompt(options.depth, options.vocabulary), options.new_tokens, options.repeats)
         print(json.dumps({"result": result}), flush=True)
     for count in options.prompts:
-        print(json.dumps({"result": time_prompts(rival, made_up_prompt(count, vocabulary), options.repeats)}), flush=True)
+        print(json.dumps({"result": time_prompts(rival, made_up_prompt(count, options.vocabulary), options.repeats)}), flush=True)
 
 
 def run_lines(command: list, limit: float) -> tuple[list[str], str]:
@@ -114,7 +113,7 @@ def run_rival(name: str, options: argparse.Namespace, arguments: list[str]) -> d
 
 
 def run_sluice(options: argparse.Namespace) -> dict:
-    ids = made_up_prompt(COMPARED, json.loads((options.model / "genai_config.json").read_text())["model"]["vocab_size"])
+    ids = made_up_prompt(COMPARED, options.vocabulary)
     logits = options.scratch / "sluice.npy"
     run = [options.sluice, "run", options.model, "-q", "--prompt-ids", ",".join(map(str, ids)), "--greedy", "-n", str(COMPARED),
            "--output", "json", "--logits", logits]
@@ -194,6 +193,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.prompts = [int(n) for n in options.prompts.split(",") if int(n)]
+    try:
+        options.vocabulary = json.loads((options.model / "genai_config.json").read_text())["model"]["vocab_size"]
+    except (OSError, ValueError, KeyError) as error:
+        parser.error(f"{options.model} is no model's folder: {error}")
     unknown = set(filter(None, options.rivals.split(","))) - set(RIVAL_NAMES)
     if unknown:
         parser.error(f"no rival is called {', '.join(sorted(unknown))}; there are {', '.join(RIVAL_NAMES)}")

@@ -36,6 +36,7 @@ class BoundSession:
         if capture and any(past is not present for past, present in self.states.values()):
             raise SystemExit("a captured graph cannot take turns between two buffers, as convolution states need")
         self.ids, self.mask = (self.provider.upload(np.zeros((1, n), np.int64)) for n in (1, length))
+        self.captured = self.capturable() if capture else None
 
     def new_state(self, info) -> list:
         """The buffers of a past input and the present output: the same twice for a cache, two that change places for a convolution."""
@@ -70,15 +71,19 @@ class BoundSession:
         self.session.run_with_iobinding(binding)
         self.ran(len(ids))
 
-    def replay(self, token: int) -> None:
+    def capturable(self):
+        """The one binding of a captured graph: a replay writes into the buffers that were captured."""
         binding = self.bind(self.replayed, 1)
+        binding.bind_ortvalue_input("input_ids", self.ids)
+        binding.bind_ortvalue_input("attention_mask", self.mask)
+        return binding
+
+    def replay(self, token: int) -> None:
         mask = np.zeros((1, self.length), np.int64)
         mask[0, : self.past + 1] = 1
         self.provider.copy(np.array([[token]], np.int64), self.ids)
         self.provider.copy(mask, self.mask)
-        binding.bind_ortvalue_input("input_ids", self.ids)
-        binding.bind_ortvalue_input("attention_mask", self.mask)
-        self.replayed.run_with_iobinding(binding)
+        self.replayed.run_with_iobinding(self.captured)
         self.ran(1)
 
     def ran(self, count: int) -> None:

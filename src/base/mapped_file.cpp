@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #endif
 
 namespace sluice {
@@ -64,6 +65,11 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) UnmapViewOfFile(data_);
 }
 
+void read_ahead(std::span<const std::byte> bytes) {
+  WIN32_MEMORY_RANGE_ENTRY range{const_cast<std::byte*>(bytes.data()), bytes.size()};
+  PrefetchVirtualMemory(GetCurrentProcess(), 1, &range, 0);
+}
+
 #else
 
 namespace {
@@ -104,6 +110,13 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void read_ahead(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(bytes.data()), begin = address / page * page;
+  ::posix_madvise(reinterpret_cast<void*>(begin), address + bytes.size() - begin, POSIX_MADV_WILLNEED);
 }
 
 #endif

@@ -27,4 +27,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Tells the system that these bytes of a mapped file are wanted soon: it reads them while the caller does other things.
+// Other memory may be given too, without effect.
+void read_ahead(std::span<const std::byte> bytes);
+
 }  // namespace sluice

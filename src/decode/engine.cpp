@@ -54,7 +54,7 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
   vocabulary_ = plan.token.logits.last();
   create_buffers();
   pool_.take(runtime::intermediate_sizes(plan.chunk.shape()));
-  const StepShape token{1, StepKind::kLastLogits, capacity_};
+  const StepShape token{1, StepKind::kLastLogits, capacity_, is_greedy()};
   const StepPlan step = plan_step(model_, token, device_.caps());
   create_states(step);
   times_.plan = seconds_since(start);
@@ -63,7 +63,7 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
   device_.wait_idle();
   times_.upload = seconds_since(planned);
   const auto uploaded = Clock::now();
-  programs_.emplace(std::pair(token.rows, token.kind), build(step, token));
+  programs_.emplace(std::tuple(token.rows, token.kind, token.greedy), build(step, token));
   times_.compile = seconds_since(uploaded);
 }
 
@@ -118,13 +118,16 @@ Engine::Compiled Engine::build(const StepPlan& plan, const StepShape& shape) {
 }
 
 Engine::Compiled& Engine::program(uint32_t rows, StepKind kind) {
-  const auto key = std::pair(rows, kind);
+  const bool greedy = kind == StepKind::kLastLogits && is_greedy();
+  const auto key = std::tuple(rows, kind, greedy);
   if (const auto found = programs_.find(key); found != programs_.end()) return found->second;
   if (programs_.size() >= kMaxPrograms) {  // tails of prompts come in all lengths
-    std::erase_if(programs_,
-                  [&](const auto& entry) { return entry.first.first != 1 && entry.first.first != options_.chunk; });
+    std::erase_if(programs_, [&](const auto& entry) {
+      const uint32_t length = std::get<0>(entry.first);
+      return length != 1 && length != options_.chunk;
+    });
   }
-  return programs_.emplace(key, compile({rows, kind, capacity_})).first->second;
+  return programs_.emplace(key, compile({rows, kind, capacity_, greedy})).first->second;
 }
 
 void Engine::ensure_capacity(uint32_t tokens) {

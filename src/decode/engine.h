@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "decode/step_plan.h"
@@ -102,6 +103,7 @@ class Engine {
   std::shared_ptr<gpu::Buffer> logits_buffer(const kernels::Tensor& logits);
   const std::shared_ptr<gpu::Buffer>& loop(LoopSlot slot) const { return loop_.at(slot_of(slot)); }
   Compiled& program(uint32_t rows, StepKind kind);
+  bool is_greedy() const { return !(sampling_.temperature > 0); }
   Compiled compile(const StepShape& shape);
   Compiled build(const StepPlan& plan, const StepShape& shape);
   void ensure_capacity(uint32_t tokens);
@@ -129,7 +131,7 @@ class Engine {
   uint32_t capacity_ = 0;
   runtime::SlotBuffers loop_;  // of LoopSlots
   std::shared_ptr<gpu::Buffer> prompt_ids_, logits_;
-  std::map<std::pair<uint32_t, StepKind>, Compiled> programs_;
+  std::map<std::tuple<uint32_t, StepKind, bool>, Compiled> programs_;  // by rows, kind, and whether it is greedy
 
   std::vector<uint32_t> tokens_;
   std::deque<Flight> flights_;

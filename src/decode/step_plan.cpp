@@ -89,7 +89,8 @@ void surround(StepPlan& plan, lower::Lowered& lowered, const StepShape& shape, c
                           .state = kState,
                           .history = history_of(plan.logits),
                           .next_ids = kNextId,
-                          .ring = kRing},
+                          .ring = kRing,
+                          .greedy = shape.greedy},
                          recorder);
     plan.nodes.resize(recorder.dispatches().size(), "sample");
   }

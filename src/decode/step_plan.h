@@ -33,6 +33,7 @@ struct StepShape {
   uint32_t rows = 1;
   StepKind kind = StepKind::kLastLogits;
   uint32_t capacity = 0;
+  bool greedy = false;  // nothing is drawn
 };
 StepPlan plan_step(const ModelGraph& model, const StepShape& shape, const gpu::Caps& caps);
 

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "gpu/blob_cache.h"
 #include "gpu/device_memory.h"
 
 namespace sluice::gpu {
@@ -15,6 +16,7 @@ namespace {
 
 constexpr auto kDawnTogglesType = static_cast<WGPUSType>(0x0005000A);
 constexpr auto kDawnSubgroupMatricesType = static_cast<WGPUSType>(0x0005003B);
+constexpr auto kDawnCacheType = static_cast<WGPUSType>(0x00050007);
 
 const char* type_name(WGPUAdapterType type) {
   switch (type) {
@@ -186,6 +188,30 @@ DawnToggles::DawnToggles(bool trust_shaders)
     enabled_.push_back("skip_validation");
   if (trust_shaders) enabled_.push_back("disable_robustness");
   descriptor_ = {{nullptr, kDawnTogglesType}, enabled_.size(), enabled_.data(), disabled_.size(), disabled_.data()};
+}
+
+// Nothing may be thrown through the library: what fails is a miss.
+DawnCache::DawnCache(BlobCache& cache, WGPUChainedStruct* next) {
+  descriptor_ = {
+      {next, kDawnCacheType},
+      view(""),
+      [](const void* key, size_t key_size, void* value, size_t value_size, void* user) -> size_t {
+        try {
+          const std::span out(static_cast<std::byte*>(value), value ? value_size : 0);
+          return static_cast<BlobCache*>(user)->load_in_two_calls({static_cast<const std::byte*>(key), key_size}, out);
+        } catch (...) {
+          return 0;
+        }
+      },
+      [](const void* key, size_t key_size, const void* value, size_t value_size, void* user) {
+        try {
+          static_cast<const BlobCache*>(user)->store({static_cast<const std::byte*>(key), key_size},
+                                                     {static_cast<const std::byte*>(value), value_size});
+        } catch (...) {
+          return;
+        }
+      },
+      &cache};
 }
 
 Handle<WGPUInstance> create_instance(const Library& library) {

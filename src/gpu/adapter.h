@@ -34,6 +34,24 @@ struct DawnToggles {
   Descriptor descriptor_{};
 };
 
+class BlobCache;
+
+// Where Dawn keeps compiled shaders between runs: chained to its device's descriptor.
+struct DawnCache {
+  explicit DawnCache(BlobCache& cache, WGPUChainedStruct* next);
+  WGPUChainedStruct* chain() { return &descriptor_.chain; }
+
+ private:
+  struct Descriptor {
+    WGPUChainedStruct chain;
+    WGPUStringView isolation_key;
+    size_t (*load)(const void* key, size_t key_size, void* value, size_t value_size, void* user);
+    void (*store)(const void* key, size_t key_size, const void* value, size_t value_size, void* user);
+    void* user;
+  };
+  Descriptor descriptor_{};
+};
+
 Handle<WGPUInstance> create_instance(const Library& library);
 
 // All adapters, best first, each with its index.

@@ -116,7 +116,8 @@ CountedBuffer Core::create_buffer(uint64_t bytes, WGPUBufferUsage usage, const s
     fail("gpu", "out of memory: buffer {} of {} bytes (limit {}): {}", label, bytes, info.caps.max_buffer, error);
   }
   ++counters.buffers_created;
-  return {std::move(buffer), bytes, memory};
+  const bool of_host = usage & (WGPUBufferUsage_MapRead | WGPUBufferUsage_MapWrite);
+  return {std::move(buffer), of_host ? 0 : bytes, memory};
 }
 
 // Sizes are powers of two, so that recordings of nearly equal sizes share buffers.
@@ -134,16 +135,17 @@ void Core::give_staging(uint64_t bytes, CountedBuffer buffer) {
   if (bytes <= kKeptBytes) staging.emplace(bytes, std::move(buffer));
 }
 
-std::shared_ptr<Completion> Core::map(WGPUBuffer buffer, uint64_t bytes, WGPUSubmissionIndex submission) {
+std::shared_ptr<Completion> Core::map(WGPUBuffer buffer, WGPUMapMode mode, uint64_t bytes,
+                                      WGPUSubmissionIndex submission) {
   auto completion = std::make_shared<Completion>();
   completion->submission = submission;
   WGPUBufferMapCallbackInfo callback = WGPU_BUFFER_MAP_CALLBACK_INFO_INIT;
   callback.mode = WGPUCallbackMode_AllowProcessEvents;
   callback.userdata1 = hold(completion);
   callback.callback = [](WGPUMapAsyncStatus status, WGPUStringView message, void* user, void*) {
-    complete(user, status == WGPUMapAsyncStatus_Success ? "" : "readback failed: " + text(message));
+    complete(user, status == WGPUMapAsyncStatus_Success ? "" : "mapping failed: " + text(message));
   };
-  completion->future = library.wgpuBufferMapAsync(buffer, WGPUMapMode_Read, 0, bytes, callback);
+  completion->future = library.wgpuBufferMapAsync(buffer, mode, 0, bytes, callback);
   ++counters.maps;
   return completion;
 }

@@ -93,7 +93,7 @@ struct Core {
   CountedBuffer create_buffer(uint64_t bytes, WGPUBufferUsage usage, const std::string& label);
   CountedBuffer take_staging(uint64_t bytes);
   void give_staging(uint64_t bytes, CountedBuffer buffer);
-  std::shared_ptr<Completion> map(WGPUBuffer staging, uint64_t bytes, WGPUSubmissionIndex submission);
+  std::shared_ptr<Completion> map(WGPUBuffer staging, WGPUMapMode mode, uint64_t bytes, WGPUSubmissionIndex submission);
 
   std::unique_ptr<Pipeline> compile(const PipelineSource& source);
 

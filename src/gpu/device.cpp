@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <tuple>
 
 #include "base/error.h"
+#include "gpu/blob_cache.h"
 #include "gpu/core.h"
 #include "gpu/probe.h"
 
@@ -58,7 +60,11 @@ Handle<WGPUDevice> request_device(Core& core, const std::vector<WGPUFeatureName>
   limits.nextInChain = nullptr;
   limits.maxImmediateSize = 0;  // wgpu-native grants it with a feature only
   WGPUDeviceDescriptor descriptor = WGPU_DEVICE_DESCRIPTOR_INIT;
-  if (library.is_dawn()) descriptor.nextInChain = toggles.chain();
+  std::optional<DawnCache> cache;
+  if (library.is_dawn()) {
+    descriptor.nextInChain = toggles.chain();
+    if (BlobCache* blobs = BlobCache::shared()) descriptor.nextInChain = cache.emplace(*blobs, toggles.chain()).chain();
+  }
   descriptor.label = view("sluice");
   descriptor.requiredFeatureCount = features.size();
   descriptor.requiredFeatures = features.data();

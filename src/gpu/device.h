@@ -64,6 +64,7 @@ class Buffer {
  private:
   friend class Device;
   friend class Commands;
+  friend class Uploader;
   struct Impl;
   std::unique_ptr<Impl> impl_;
   uint64_t size_ = 0;
@@ -151,14 +152,34 @@ class Readback {
   std::unique_ptr<Impl> impl_;
 };
 
+// Streams a model's weights to buffers: through a few staging buffers that stay mapped in turn and are filled by
+// several threads, so that reading pages, copying and the bus work at the same time. Bytes arrive by finish() at the
+// latest.
+class Uploader {
+ public:
+  explicit Uploader(Device& device);
+  ~Uploader();  // drops what finish() has not sent
+  Uploader(const Uploader&) = delete;
+  Uploader& operator=(const Uploader&) = delete;
+
+  // Copies the bytes before it returns; rules as for Device::write, but a size that is no multiple of 4 only at the end
+  // of a buffer.
+  void write(const Buffer& buffer, uint64_t offset, std::span<const std::byte> bytes);
+  void finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 // How often the device was asked for things; tests pin these per token.
 struct Counters {
   uint64_t submits = 0, dispatches = 0, maps = 0, waits = 0, buffers_created = 0, pipelines_created = 0,
            bind_groups_created = 0;
 };
 
-// Bytes of the buffers that were created and not yet destroyed, readback staging included: now, and at most so far. The
-// library's own (copies of written bytes, the driver's) are not among them.
+// Bytes of the buffers that were created and not yet destroyed: now, and at most so far. Those that the host maps are
+// its memory and are not counted, nor what the library and the driver keep for themselves.
 struct MemoryUse {
   uint64_t live = 0, peak = 0;
 };
@@ -188,8 +209,7 @@ class Device {
   Buffer create_uniform_buffer(uint64_t bytes, const std::string& label);
   // Queued before the next submit; the bytes are copied out before it returns. Sizes that are no multiple of 4 are
   // padded with zeros, offsets must be multiples. The library holds a second copy until the bytes have moved: writes of
-  // a megabyte or more therefore flush by themselves and, beyond 64 MB, wait for earlier ones. A caller may give a
-  // whole mapped weight file.
+  // a megabyte or more therefore flush by themselves and, beyond 64 MB, wait for earlier ones. Uploader is for more.
   void write(const Buffer& buffer, uint64_t offset, std::span<const std::byte> bytes);
   // Runs everything submitted so far and copies a range to the host: a blocking convenience for tests and final
   // results.
@@ -217,6 +237,7 @@ class Device {
 
  private:
   friend class Commands;
+  friend class Uploader;
   friend struct TestAccess;
   explicit Device(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -241,5 +241,35 @@ TEST(Commands, DroppedRecordingsAreHarmless) {
   EXPECT_EQ(values_of<float>(device.read(scale.y, 4, 4))[0], 2.0f);
 }
 
+// Past several staging buffers, in odd pieces, into two buffers.
+TEST(Upload, BytesArriveWhereTheyBelong) {
+  Device& device = shared_device();
+  const std::vector<float> values = iota(40u << 20);  // 160 MB
+  const auto bytes = bytes_of(values);
+  const Buffer one = device.create_buffer(bytes.size(), "one"), two = device.create_buffer(1001, "two");
+  Uploader uploader(device);
+  const uint64_t cuts[] = {0, 4, 1024, 5u << 20, (37u << 20) + 12, (100u << 20) + 4, bytes.size()};
+  for (size_t i = 0; i + 1 < std::size(cuts); ++i)
+    uploader.write(one, cuts[i], bytes.subspan(cuts[i], cuts[i + 1] - cuts[i]));
+  uploader.write(two, 0, bytes.subspan(0, 1001));
+  uploader.finish();
+  const auto first = device.read(one, 0, bytes.size());
+  EXPECT_TRUE(std::equal(first.begin(), first.end(), bytes.begin()));
+  const auto second = device.read(two, 0, 1004);
+  EXPECT_TRUE(std::equal(second.begin(), second.begin() + 1001, bytes.begin()));
+  EXPECT_EQ(second[1001], std::byte{0});
+}
+
+TEST(Upload, RefusesWhatDoesNotFit) {
+  Device& device = shared_device();
+  const Buffer buffer = device.create_buffer(100, "target");
+  const std::vector<float> values = iota(100);
+  Uploader uploader(device);
+  expect_error_with(error_of([&] { uploader.write(buffer, 2, bytes_of(values).subspan(0, 4)); }), "multiple of 4");
+  expect_error_with(error_of([&] { uploader.write(buffer, 96, bytes_of(values).subspan(0, 8)); }), "100 bytes");
+  expect_error_with(error_of([&] { uploader.write(buffer, 0, bytes_of(values).subspan(0, 7)); }), "100 bytes");
+  expect_error_with(error_of([&] { uploader.write(Buffer(), 0, bytes_of(values)); }), "no buffer");
+}
+
 }  // namespace
 }  // namespace sluice::gpu

@@ -20,7 +20,8 @@ namespace sluice::gpu {
   X(wgpuDeviceCreateBindGroup) X(wgpuDeviceCreateCommandEncoder) X(wgpuDeviceCreateQuerySet)                         \
   X(wgpuDevicePushErrorScope) X(wgpuDevicePopErrorScope) X(wgpuDeviceRelease) X(wgpuQueueSubmit)                     \
   X(wgpuQueueWriteBuffer) X(wgpuQueueOnSubmittedWorkDone) X(wgpuQueueRelease) X(wgpuBufferMapAsync)                  \
-  X(wgpuBufferGetConstMappedRange) X(wgpuBufferUnmap) X(wgpuBufferAddRef) X(wgpuBufferRelease)                       \
+  X(wgpuBufferGetConstMappedRange) X(wgpuBufferGetMappedRange) X(wgpuBufferUnmap) X(wgpuBufferAddRef)                \
+  X(wgpuBufferRelease)                                                                                               \
   X(wgpuBindGroupRelease) X(wgpuBindGroupLayoutRelease) X(wgpuPipelineLayoutRelease) X(wgpuShaderModuleRelease)      \
   X(wgpuComputePipelineRelease) X(wgpuQuerySetRelease) X(wgpuCommandEncoderBeginComputePass)                         \
   X(wgpuCommandEncoderCopyBufferToBuffer) X(wgpuCommandEncoderClearBuffer) X(wgpuCommandEncoderResolveQuerySet)      \

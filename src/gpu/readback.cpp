@@ -64,7 +64,7 @@ Readback Device::submit_and_read(Commands&& commands, BufferRange range) {
   commands.impl_->close_pass();
   core.library.wgpuCommandEncoderCopyBufferToBuffer(commands.impl_->encoder.get(), range.buffer->impl_->handle.get(),
                                                     range.offset - r.skip, r.staging.get(), 0, copied);
-  r.mapped = core.map(r.staging.get(), r.capacity, impl_->run(std::move(commands)));
+  r.mapped = core.map(r.staging.get(), WGPUMapMode_Read, r.capacity, impl_->run(std::move(commands)));
   return readback;
 }
 

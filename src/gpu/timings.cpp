@@ -22,7 +22,7 @@ std::vector<uint64_t> read_ticks(Core& core, const PendingTimings& timings) {
   library.wgpuCommandEncoderCopyBufferToBuffer(encoder.get(), timings.resolved.get(), 0, staging.get(), 0, bytes);
   Handle<WGPUCommandBuffer> commands(library.wgpuCommandEncoderFinish(encoder.get(), nullptr),
                                      library.wgpuCommandBufferRelease);
-  const auto mapped = core.map(staging.get(), bytes, core.submit({commands.get()}));
+  const auto mapped = core.map(staging.get(), WGPUMapMode_Read, bytes, core.submit({commands.get()}));
   ++core.counters.submits;
   ++core.counters.waits;
   core.wait(*mapped);

@@ -20,6 +20,7 @@
 #include "kernels/data/trilu.h"
 #include "kernels/topk/topk.h"
 #include "lower/ops.h"
+#include "lower/parts.h"
 
 namespace sluice::lower {
 
@@ -210,8 +211,10 @@ void lower_gather(Lowering& l, const Node& node) {
   const Tensor data = l.input(node, 0);
   const uint32_t axis = resolve_axis(node.i("axis", 0), data.rank());
   const auto plan = [&] {
-    kernels::plan_gather({.data = l.input(node, 0), .indices = l.input(node, 1), .y = l.output(node, 0), .axis = axis},
-                         l.recorder());
+    plan_in_parts(
+        kernels::GatherProblem{
+            .data = l.input(node, 0), .indices = l.input(node, 1), .y = l.output(node, 0), .axis = axis},
+        l.recorder());
   };
   uint64_t slice = 1;
   for (size_t d = axis + 1; d < data.shape.size(); ++d) slice *= data.shape[d];
@@ -255,14 +258,14 @@ static void lower_gather_4bit(Lowering& l, const Node& node) {
 void lower_gather_block_quantized(Lowering& l, const Node& node) {
   const DType type = *l.value(node.input(0)).dtype;
   if (type == DType::kInt4 || type == DType::kUint4) return lower_gather_4bit(l, node);
-  kernels::plan_gather_block_quantized({.data = l.input(node, 0),
-                                        .indices = l.input(node, 1),
-                                        .scales = l.input(node, 2),
-                                        .zero_points = l.input(node, 3),
-                                        .y = l.output(node, 0),
-                                        .bits = static_cast<uint32_t>(node.i("bits", 4)),
-                                        .block_size = static_cast<uint32_t>(node.i("block_size", 128))},
-                                       l.recorder());
+  plan_in_parts(kernels::GatherBlockQuantizedProblem{.data = l.input(node, 0),
+                                                     .indices = l.input(node, 1),
+                                                     .scales = l.input(node, 2),
+                                                     .zero_points = l.input(node, 3),
+                                                     .y = l.output(node, 0),
+                                                     .bits = static_cast<uint32_t>(node.i("bits", 4)),
+                                                     .block_size = static_cast<uint32_t>(node.i("block_size", 128))},
+                l.recorder());
 }
 
 kernels::ReduceProblem reduce_problem(Lowering& l, const Node& node, kernels::ReduceOp op) {

@@ -8,6 +8,7 @@
 #include "kernels/norm/rms_norm.h"
 #include "kernels/norm/softmax.h"
 #include "lower/ops.h"
+#include "lower/parts.h"
 
 namespace sluice::lower {
 
@@ -36,39 +37,39 @@ void lower_matmul(Lowering& l, const Node& node) {
     problem.b.shape.push_back(1);
     problem.y.shape.push_back(1);
   }
-  kernels::plan_matmul(problem, l.recorder());
+  plan_in_parts(problem, l.recorder());
 }
 
 void lower_gemm(Lowering& l, const Node& node) {
-  kernels::plan_matmul({.a = l.input(node, 0),
-                        .b = l.input(node, 1),
-                        .c = l.input(node, 2),
-                        .y = l.output(node, 0),
-                        .trans_a = node.i("transA", 0) != 0,
-                        .trans_b = node.i("transB", 0) != 0,
-                        .alpha = node.f("alpha", 1),
-                        .beta = node.f("beta", 1)},
-                       l.recorder());
+  plan_in_parts(kernels::MatMulProblem{.a = l.input(node, 0),
+                                       .b = l.input(node, 1),
+                                       .c = l.input(node, 2),
+                                       .y = l.output(node, 0),
+                                       .trans_a = node.i("transA", 0) != 0,
+                                       .trans_b = node.i("transB", 0) != 0,
+                                       .alpha = node.f("alpha", 1),
+                                       .beta = node.f("beta", 1)},
+                l.recorder());
 }
 
 void lower_matmul_nbits(Lowering& l, const Node& node) {
   refuse_input(node, 4, "g_idx");
   refuse_attribute(node, "weight_prepacked", 0);
-  kernels::plan_matmul_nbits({.a = l.input(node, 0),
-                              .b = l.input(node, 1),
-                              .scales = l.input(node, 2),
-                              .zero_points = l.input(node, 3),
-                              .bias = l.input(node, 5),
-                              .residual = l.input(node, 6),
-                              .norm_weight = l.input(node, 7),
-                              .y = l.output(node, 0),
-                              .n = static_cast<uint32_t>(node.i("N", 0)),
-                              .k = static_cast<uint32_t>(node.i("K", 0)),
-                              .bits = static_cast<uint32_t>(node.i("bits", 4)),
-                              .block_size = static_cast<uint32_t>(node.i("block_size", 0)),
-                              .accuracy_level = static_cast<uint32_t>(node.i("accuracy_level", 0)),
-                              .norm_epsilon = node.f("norm_epsilon", 0)},
-                             l.recorder());
+  plan_in_parts(kernels::MatMulNBitsProblem{.a = l.input(node, 0),
+                                            .b = l.input(node, 1),
+                                            .scales = l.input(node, 2),
+                                            .zero_points = l.input(node, 3),
+                                            .bias = l.input(node, 5),
+                                            .residual = l.input(node, 6),
+                                            .norm_weight = l.input(node, 7),
+                                            .y = l.output(node, 0),
+                                            .n = static_cast<uint32_t>(node.i("N", 0)),
+                                            .k = static_cast<uint32_t>(node.i("K", 0)),
+                                            .bits = static_cast<uint32_t>(node.i("bits", 4)),
+                                            .block_size = static_cast<uint32_t>(node.i("block_size", 0)),
+                                            .accuracy_level = static_cast<uint32_t>(node.i("accuracy_level", 0)),
+                                            .norm_epsilon = node.f("norm_epsilon", 0)},
+                l.recorder());
 }
 
 namespace {

@@ -59,7 +59,7 @@ void Program::place_owned(gpu::Device& device, const ProgramParts& parts, const 
     }
     const uint64_t bytes = kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());
     auto buffer = std::make_shared<gpu::Buffer>(device.create_buffer(bytes, slot.name));
-    if (slot.constant) write_constant(device, *buffer, slot, [](uint64_t) {});
+    if (slot.constant) write_constant(slot, [&](uint64_t offset, auto part) { device.write(*buffer, offset, part); });
     buffers_[slot.slot] = std::move(buffer);
   }
 }

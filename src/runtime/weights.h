@@ -29,6 +29,7 @@ class Weights {
  private:
   using Key = std::pair<const std::byte*, kernels::Storage>;
   bool is_model_constant(const lower::SlotInfo& slot) const;
+  std::vector<const lower::SlotInfo*> missing(const std::vector<lower::SlotInfo>& slots) const;
 
   gpu::Device& device_;
   std::map<const std::byte*, uint64_t> model_constants_;  // address -> bytes
@@ -36,10 +37,10 @@ class Weights {
   uint64_t bytes_ = 0;
 };
 
-// Writes a constant into a buffer in the slot's storage (int64 narrowed to 32 bits, float16 widened where the device
-// has no f16). Streams in slices, so that host memory stays small. Throws Error naming the tensor if an integer does
-// not fit in 32 bits.
-void write_constant(gpu::Device& device, const gpu::Buffer& buffer, const lower::SlotInfo& slot,
-                    const std::function<void(uint64_t)>& written);
+// Calls `write(offset, bytes)` slice by slice with a constant's bytes in the slot's storage (int64 narrowed to 32 bits,
+// float16 widened where the device has no f16), so that host memory stays small. Throws Error if an integer does not
+// fit in 32 bits.
+using ConstantSink = std::function<void(uint64_t offset, std::span<const std::byte> bytes)>;
+void write_constant(const lower::SlotInfo& slot, const ConstantSink& write);
 
 }  // namespace sluice::runtime

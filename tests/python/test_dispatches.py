@@ -15,10 +15,10 @@ SMALL = ("vocab=1024", "experts=16")
 LAYERS = [
     ("gpt-oss-20b", (), 1, 2, 8),
     ("qwen3-30b-a3b", (), 1, 2, 10),
-    ("trinity-nano", ("dense_layers=0",), 1, 2, 26),
-    ("trinity-nano", ("dense_layers=0",), 3, 4, 26),  # the layer without a window
-    ("lfm2-8b-a1b", (), 1, 2, 9),  # convolution and dense matrices
-    ("lfm2-8b-a1b", ("dense_layers=0",), 2, 3, 21),  # attention
+    ("trinity-nano", ("dense_layers=0",), 1, 2, 15),
+    ("trinity-nano", ("dense_layers=0",), 3, 4, 15),  # the layer without a window
+    ("lfm2-8b-a1b", (), 1, 2, 7),  # convolution and dense matrices
+    ("lfm2-8b-a1b", ("dense_layers=0",), 2, 3, 10),  # attention
 ]
 
 

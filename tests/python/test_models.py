@@ -101,6 +101,14 @@ def test_as_the_device_computes(name, tmp_path):
     assert_rounded(actual, model.logits(prompt))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_token_by_token_as_the_device_computes(name, tmp_path):
+    """The kernels of decoding, in which products at accuracy_level 4 are those of bytes."""
+    model, prompt = reference(name, LENGTHS["window"])
+    actual, _ = logits_and_ids(name, prompt, tmp_path, "--max-tokens", 0, "--chunk", 1, env=disabled())
+    assert_rounded(actual, model.logits(prompt))
+
+
 def test_oracle_changes_nothing():
     """The rewritten graph of the oracle means what the exported one means: both run on the CPU provider for this model."""
     model, prompt = reference("gptoss-webgpu", LENGTHS["long"])

@@ -56,6 +56,7 @@ class RouterFuser {
       joined.attributes["sigmoid_router"] = int64_t{1};
       joined.attributes["score_type"] = static_cast<int64_t>(*graph_.values[router->scores].dtype);
       joined.attributes["least_score"] = router->least;
+      absorb(joined, moe.input(kRouterInput), router->logits);
     }
     Node* mul = scaling(moe.output(0));
     const std::optional<Factor> factor = mul != nullptr ? match_factor(*mul, moe.output(0), router) : std::nullopt;
@@ -63,11 +64,20 @@ class RouterFuser {
       joined.attributes["output_scale"] = factor->scale;
       joined.attributes["score_epsilon"] = factor->epsilon;
       joined.outputs[0] = mul->output(0);
+      add_sources(joined, *mul);
     }
     if (!router && !factor) return;
     joined.domain = "sluice";
     if (factor) mul->outputs = {};
     moe = std::move(joined);
+  }
+
+  // Every node on the way from `logits` to `value`.
+  void absorb(Node& joined, ValueId value, ValueId logits) const {
+    const Node* node = value == kNoValue || value == logits ? nullptr : producer_[value];
+    if (node == nullptr) return;
+    for (const ValueId id : node->inputs) absorb(joined, id, logits);
+    add_sources(joined, *node);
   }
 
   const Node* made_by(ValueId id, std::string_view op_type) const {

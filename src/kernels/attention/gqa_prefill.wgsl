@@ -9,8 +9,10 @@
 const COLS = D / 4u;
 const CPT = (COLS + 7u) / 8u;     // output columns (vec4) of a thread
 const ACC = 4u * CPT;
-const K_TILE = 4u * ROWS;         // where keys begin in the tile, after 4 columns of queries
-const TILE = K_TILE + 4u * KEYS;
+const Q_STRIDE = ROWS + 2u;       // of a column of queries in the tile: 2 more spread columns over banks
+const K_STRIDE = KEYS + 2u;
+const K_TILE = 4u * Q_STRIDE;     // where keys begin in the tile
+const TILE = K_TILE + 4u * K_STRIDE;
 const P_STRIDE = KEYS + 1u;       // odd: rows fall into different banks
 
 @group(0) @binding(AT_Q) var<storage, read> query: array<vec4<T>>;
@@ -49,38 +51,43 @@ fn query_base(place: Place, row: u32) -> u32 {
          (place.kv_head * params.group + clamped % params.group) * COLS;
 }
 
+// What a thread brings into workgroup memory at a time: column c of two query rows and of one key.
+struct Brought {
+  q_low: vec4<f32>,
+  q_high: vec4<f32>,
+  k: vec4<f32>,
+}
+
+fn fetch(q_low: u32, q_high: u32, k: u32, c: u32) -> Brought {
+  if (c >= COLS) { return Brought(); }
+  return Brought(vec4<f32>(query[q_low + c]), vec4<f32>(query[q_high + c]), vec4<f32>(key_cache[k + c]));
+}
+
 // q.k of this thread's 4 rows and 4 keys of the tile of keys beginning at `first`. Four columns pass through workgroup
-// memory at a time: a thread brings column thread % 4 of two query rows and of one key.
+// memory at a time; the next four are on their way meanwhile.
 fn tile_dots(place: Place, first: i32, thread: u32) -> array<f32, 16> {
   let column = thread % 4u;
-  let brought = thread / 4u;
-  let q_at = query_base(place, place.first_row + brought);
-  let q_at_2 = query_base(place, place.first_row + 32u + brought);
-  let k_at = place.cache + u32(min(first + i32(brought), place.end - 1)) * COLS;
+  let row = thread / 4u;
+  let q_low = query_base(place, place.first_row + row);
+  let q_high = query_base(place, place.first_row + 32u + row);
+  let k_at = place.cache + u32(min(first + i32(row), place.end - 1)) * COLS;
   let row_0 = thread / 8u;
   let key_0 = thread % 8u;
   var dots = array<f32, 16>();
+  var brought = fetch(q_low, q_high, k_at, column);
   for (var c0 = 0u; c0 < COLS; c0 += 4u) {
-    let c = c0 + column;
-    var q_first = vec4<f32>(0.0);
-    var q_second = vec4<f32>(0.0);
-    var k_value = vec4<f32>(0.0);
-    if (c < COLS) {
-      q_first = vec4<f32>(query[q_at + c]);
-      q_second = vec4<f32>(query[q_at_2 + c]);
-      k_value = vec4<f32>(key_cache[k_at + c]);
-    }
     workgroupBarrier();
-    tile[column * ROWS + brought] = q_first;
-    tile[column * ROWS + brought + 32u] = q_second;
-    tile[K_TILE + column * KEYS + brought] = k_value;
+    tile[column * Q_STRIDE + row] = brought.q_low;
+    tile[column * Q_STRIDE + row + 32u] = brought.q_high;
+    tile[K_TILE + column * K_STRIDE + row] = brought.k;
     workgroupBarrier();
+    brought = fetch(q_low, q_high, k_at, c0 + 4u + column);
     for (var x = 0u; x < 4u; x++) {
       var q: array<vec4<f32>, 4>;
       var k: array<vec4<f32>, 4>;
       for (var i = 0u; i < 4u; i++) {
-        q[i] = tile[x * ROWS + row_0 + 16u * i];
-        k[i] = tile[K_TILE + x * KEYS + key_0 + 8u * i];
+        q[i] = tile[x * Q_STRIDE + row_0 + 16u * i];
+        k[i] = tile[K_TILE + x * K_STRIDE + key_0 + 8u * i];
       }
       for (var i = 0u; i < 4u; i++) {
         for (var j = 0u; j < 4u; j++) { dots[4u * i + j] = mad(q[i], k[j], dots[4u * i + j]); }
@@ -90,11 +97,28 @@ fn tile_dots(place: Place, first: i32, thread: u32) -> array<f32, 16> {
   return dots;
 }
 
+// Whether every row sees every key of the tile.
+fn sees_all(place: Place, first: i32) -> bool {
+  let past = past_length(place.b);
+  let last_row = min(place.first_row + ROWS, params.rows) - 1u;
+  return first + i32(KEYS) <= min(last_key(place.b, past, place.first_row / params.group), place.end) &&
+         first >= first_key(past, last_row / params.group);
+}
+
 // Writes this thread's 16 scores to workgroup memory.
 fn store_scores(place: Place, first: i32, thread: u32, dots: array<f32, 16>) {
   var values = dots;   // WGSL indexes only variables by a variable
   let past = past_length(place.b);
   let key_0 = thread % 8u;
+#if !SOFTCAP && !HAS_BIAS
+  if (sees_all(place, first)) {
+    for (var i = 0u; i < 4u; i++) {
+      let at = (thread / 8u + 16u * i) * P_STRIDE + key_0;
+      for (var j = 0u; j < 4u; j++) { weights[at + 8u * j] = values[4u * i + j] * params.scale; }
+    }
+    return;
+  }
+#endif
   for (var i = 0u; i < 4u; i++) {
     let r = thread / 8u + 16u * i;
     let row = min(place.first_row + r, params.rows - 1u);

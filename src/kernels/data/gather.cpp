@@ -10,8 +10,10 @@ struct alignas(16) Params {
   uint32_t count;    // units of y
   uint32_t inner;    // units of a slice
   uint32_t indices;  // number of indices
-  uint32_t axis;     // size of data's axis
-  uint32_t missing, pad0, pad1, pad2;
+  uint32_t axis;     // size of the whole table's axis
+  uint32_t missing;
+  uint32_t first, slices;  // of the axis that data holds
+  uint32_t pad;
 };
 static_assert(sizeof(Params) == 32);
 
@@ -40,7 +42,11 @@ void plan_gather(const GatherProblem& problem, Recorder& recorder) {
   params.count = static_cast<uint32_t>(problem.y.elements() / unit.elements);
   params.inner = static_cast<uint32_t>(inner / unit.elements);
   params.indices = static_cast<uint32_t>(problem.indices.elements());
-  params.axis = data.shape[problem.axis];
+  params.slices = data.shape[problem.axis];
+  params.axis = problem.whole == 0 ? params.slices : problem.whole;
+  params.first = problem.first;
+  if (params.first > params.axis || params.slices > params.axis - params.first)
+    fail("gather", "slices {} to {} are beyond the whole of {}", params.first, params.first + params.slices, params.axis);
   params.missing = missing_value_bits(data.storage, unit);
   Dispatch dispatch;
   dispatch.name = "gather";

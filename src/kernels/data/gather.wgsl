@@ -1,4 +1,5 @@
-// y[o, j, c] = data[o, indices[j], c], c over units of the inner dimensions; one thread moves one T.
+// y[o, j, c] = data[o, indices[j] - first, c], c over units of the inner dimensions; one thread moves one T. Of a table
+// of `axis` slices, data holds those from `first` on.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/data/fill_value.wgsl"
 
@@ -8,9 +9,9 @@ struct Params {
   indices: u32,
   axis: u32,
   missing: u32,
-  pad0: u32,
-  pad1: u32,
-  pad2: u32,
+  first: u32,
+  slices: u32,
+  pad: u32,
 }
 
 @group(0) @binding(0) var<storage, read> data: array<T>;
@@ -27,9 +28,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let index = indices[slice % params.indices];
   // Modulo 2^32: what is negative still after wrapping lies beyond the axis.
   let row = u32(index) + select(0u, params.axis, index < 0);
-  var value = fill_value(params.missing);
-  if (row < params.axis) {
-    value = data[(slice / params.indices * params.axis + row) * params.inner + i % params.inner];
+  let mine = row - params.first;
+  if (mine < params.slices) {
+    y[i] = data[(slice / params.indices * params.slices + mine) * params.inner + i % params.inner];
+  } else if (row >= params.axis && params.first == 0u) {
+    y[i] = fill_value(params.missing);
   }
-  y[i] = value;
 }

@@ -16,12 +16,12 @@ struct alignas(16) Params {
   uint32_t columns;    // values of a row
   uint32_t row_bytes;
   uint32_t data_words;  // of all data
-  uint32_t axis;        // slices of data
+  uint32_t axis;        // slices of the whole table
   uint32_t rows;        // rows of a slice
   uint32_t blocks;      // of a row
   uint32_t zero_row_bytes;
   uint32_t block_shift;
-  uint32_t pad0, pad1;
+  uint32_t first, slices;  // that data holds
 };
 static_assert(sizeof(Params) == 48);
 
@@ -76,7 +76,11 @@ void plan_gather_block_quantized(const GatherBlockQuantizedProblem& problem, Rec
   params.row_words = ceil_div(params.row_bytes, 4);
   params.words = static_cast<uint32_t>(y.rows() * params.row_words);
   params.data_words = static_cast<uint32_t>(ceil_div64(data.elements(), 4));
-  params.axis = data.shape[0];
+  params.slices = data.shape[0];
+  params.axis = problem.whole == 0 ? params.slices : problem.whole;
+  params.first = problem.first;
+  if (params.first > params.axis || params.slices > params.axis - params.first)
+    fail(kTag, "slices {} to {} are beyond the whole of {}", params.first, params.first + params.slices, params.axis);
   params.rows = static_cast<uint32_t>(data.rows() / data.shape[0]);
   params.blocks = problem.scales.last();
   params.zero_row_bytes = ceil_div(params.blocks * problem.bits, 8);

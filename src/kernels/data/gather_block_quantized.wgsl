@@ -1,5 +1,5 @@
-// y[j, m, c] = (q[indices[j], m, c] - zero[.., c / block]) * scale[.., c / block]; one thread takes 4 bytes of packed
-// values of a row.
+// y[j, m, c] = (q[indices[j] - first, m, c] - zero[.., c / block]) * scale[.., c / block]; one thread takes 4 bytes of
+// packed values of a row. Of a table of `axis` slices, data holds those from `first` on.
 #include "kernels/common/flat_id.wgsl"
 
 struct Params {
@@ -13,8 +13,8 @@ struct Params {
   blocks: u32,
   zero_row_bytes: u32,
   block_shift: u32,
-  pad0: u32,
-  pad1: u32,
+  first: u32,
+  slices: u32,
 }
 
 @group(0) @binding(0) var<storage, read> data: array<u32>;
@@ -58,8 +58,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   var packed = 0u;
   var scale = 0.0;
   var zero = 0.0;
-  if (slice < params.axis) {
-    let row = slice * params.rows + out_row % params.rows;
+  let mine = slice - params.first;
+  if (mine >= params.slices && (slice < params.axis || params.first != 0u)) { return; }
+  if (mine < params.slices) {
+    let row = mine * params.rows + out_row % params.rows;
     let block = first >> params.block_shift;
     packed = word_at(row * params.row_bytes + word * 4u);
     scale = f32(scales[row * params.blocks + block]);

@@ -1,10 +1,10 @@
-// One row of activations in workgroup memory as signed bytes, with a scale for each unit of UNIT_VALUES: what
+// ROWS rows of activations in workgroup memory as signed bytes, with a scale for each unit of UNIT_VALUES: what
 // accuracy_level 4 of MatMulNBits allows. dot4I8Packed multiplies them with weights that become bytes in two
-// instructions (byte_weights). A word of weights meets PARTS words of activations, which lie by word of a unit first, so
-// that invocations that read neighbouring units read neighbouring memory.
+// instructions (byte_weights). A word of weights meets PARTS words of activations, which lie by word of a unit first,
+// so that invocations that read neighbouring units read neighbouring memory.
 //
-// To be included where row_quad(k) (and gamma_quad(k), with NORM) are. UNITS is the number of units of the row. All
-// invocations of a unit's words are in one subgroup, whatever its size: UNIT is at most 4.
+// To be included where row_quad(k) (and gamma_quad(k), with NORM) are, and params.m rows of x. UNITS is the number of
+// units of the row. All invocations of a unit's words are in one subgroup, whatever its size: UNIT is at most 4.
 const PARTS: u32 = 8u / BITS;
 #if BITS == 8
 alias Parts = u32;
@@ -16,8 +16,8 @@ alias Parts = vec4<u32>;
 const ROW_WORDS: u32 = UNITS * UNIT;
 const STAGE_ROUNDS: u32 = (ROW_WORDS + WG - 1u) / WG;
 const MOST: f32 = 127.0;
-var<workgroup> int8_row: array<Parts, ROW_WORDS>;
-var<workgroup> int8_scales: array<f32, UNITS>;
+var<workgroup> int8_row: array<Parts, ROWS * ROW_WORDS>;
+var<workgroup> int8_scales: array<f32, ROWS * UNITS>;
 alias WordValues = array<vec4<f32>, VALUES / 4u>;
 
 fn magnitude_bits(v: vec4<f32>) -> u32 {
@@ -64,8 +64,8 @@ fn scale_of_bytes(most: u32) -> f32 {
                 most >= 0x7f800000u);
 }
 
-// Returns the sum of squares of what this invocation read, where NORM asks for it. A barrier must follow.
-fn stage_bytes(lane: u32) -> f32 {
+// Returns the sum of squares of what this invocation read, where NORM asks for it.
+fn stage_words(lane: u32, m: u32) -> f32 {
   var squares = 0.0;
   for (var round = 0u; round < STAGE_ROUNDS; round++) {
     let word = round * WG + lane;
@@ -83,11 +83,21 @@ fn stage_bytes(lane: u32) -> f32 {
     let most = unit_most(own);
     let inverse = select(0.0, MOST / bitcast<f32>(most), most < 0x7f800000u && bitcast<f32>(most) > 1e-30);
     if (word < ROW_WORDS) {
-      int8_row[word % UNIT * UNITS + word / UNIT] = parts_of(values, inverse);
+      int8_row[m * ROW_WORDS + word % UNIT * UNITS + word / UNIT] = parts_of(values, inverse);
       if (word % UNIT == 0u) {
-        int8_scales[word / UNIT] = scale_of_bytes(most);
+        int8_scales[m * UNITS + word / UNIT] = scale_of_bytes(most);
       }
     }
+  }
+  return squares;
+}
+
+// Stages all rows; a barrier must follow. Returns the squares of the last.
+fn stage_bytes(lane: u32) -> f32 {
+  var squares = 0.0;
+  for (var m = 0u; m < ROWS; m++) {
+    x_start = min(m, params.m - 1u) * params.k;
+    squares = stage_words(lane, m);
   }
   return squares;
 }
@@ -122,13 +132,14 @@ alias UnitBytes = array<Parts, 2>;
 alias UnitBytes = Parts;
 #endif
 
-fn row_bytes(unit: u32) -> UnitBytes {
+fn row_bytes(m: u32, unit: u32) -> UnitBytes {
+  let at = m * ROW_WORDS + unit;
 #if UNIT == 4
-  return UnitBytes(int8_row[unit], int8_row[UNITS + unit], int8_row[2u * UNITS + unit], int8_row[3u * UNITS + unit]);
+  return UnitBytes(int8_row[at], int8_row[at + UNITS], int8_row[at + 2u * UNITS], int8_row[at + 3u * UNITS]);
 #elif UNIT == 2
-  return UnitBytes(int8_row[unit], int8_row[UNITS + unit]);
+  return UnitBytes(int8_row[at], int8_row[at + UNITS]);
 #else
-  return int8_row[unit];
+  return int8_row[at];
 #endif
 }
 

@@ -149,7 +149,7 @@ void plan_matmul_nbits(const MatMulNBitsProblem& p, Recorder& recorder) {
   const uint64_t m = p.y.rows();
   if (m == 0) return;
   const bool gemv = choose(p, m) == MatMulNBitsVariant::kGemv;
-  if (gemv && m == 1) return plan_matmul_nbits_row({.products = {p}}, recorder);
+  if (gemv && row_kernel_takes(p, recorder.caps())) return plan_matmul_nbits_row({.products = {p}}, recorder);
   if (p.norm_weight) fail(kTag, "the gemm kernel takes no norm");
   const NBitsWeights weights{p.b, p.scales, p.zero_points, p.bias, p.n, p.k, p.bits, p.block_size};
   const NBitsLayout layout = nbits_layout(weights);

@@ -15,9 +15,9 @@ enum class MatMulNBitsVariant : uint8_t { kAuto, kGemv, kGemm, kMatrices, kDots 
 
 // B holds, for each of the n outputs, ceil(k / block_size) blocks of block_size values, low bits first; the last block
 // is padded. value = (q - zero_point) * scale. Sums are f32, and products too with these exceptions. accuracy_level 4,
-// a minimum, lets activations become bytes with a scale for every 32 of them or fewer: of one row, and of many where
-// the device has packed dot products. Operands of many rows are rounded to f16 where a has that type and the device has
-// subgroup matrices.
+// a minimum, lets activations become bytes with a scale for every 32 of them or fewer (64 of 2-bit weights): of up to
+// eight rows, and of many where the device has packed dot products. Operands of many rows are rounded to f16 where a
+// has that type and the device has subgroup matrices.
 struct MatMulNBitsProblem {
   Tensor a;            // (..., k) f32 or f16
   Tensor b;            // kBytes (n, blocks, block_size * bits / 8)

@@ -1,6 +1,6 @@
 // y[m, n] = sum_k x[m, k] * (q[n, k] - zero[n, k / BLOCK]) * scale[n, k / BLOCK] (+ bias[n]) (+ residual[m, n]), up to
-// ROWS rows m, of which there are at least two (matmul_nbits_row.wgsl is for one). A team of LANES invocations owns COLS
-// columns n and strides over K, so that each weight is read once for all rows.
+// ROWS rows m, of which there are at least two (matmul_nbits_row.wgsl is for one). A team of LANES invocations owns
+// COLS columns n and strides over K, so that each weight is read once for all rows.
 struct Params {
   m: u32,
   rows: u32,  // n

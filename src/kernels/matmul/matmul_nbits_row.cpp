@@ -1,6 +1,7 @@
 #include "kernels/matmul/matmul_nbits_row.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "kernels/matmul/nbits_plan.h"
 
@@ -13,7 +14,7 @@ struct alignas(16) Params {
   std::array<uint32_t, 4> columns{}, first_tiles{};
   uint32_t k, row_pitch, blocks, zero_pitch, tiles;
   float epsilon, alpha;
-  uint32_t rows;
+  uint32_t m;
 };
 static_assert(sizeof(Params) == 64);
 
@@ -40,18 +41,23 @@ NBitsWeights weights_of(const MatMulNBitsProblem& p, uint32_t sets) {
           .sets = sets};
 }
 
+uint32_t rows_of(const MatMulNBitsProblem& p) { return std::bit_ceil(static_cast<uint32_t>(p.y.rows())); }
+
 // accuracy_level 4 asks for no more than products of bytes. Their zero point is the middle, and lanes that share a unit
 // tell one another its largest activation.
 bool takes_bytes(const MatMulNBitsProblem& p, const NBitsLayout& layout, const TeamShape& team, const gpu::Caps& caps) {
   if (p.accuracy_level != 4 || !caps.dot4i8 || p.zero_points || !team.subgroups || caps.subgroup_min < 4) return false;
-  const uint32_t sums = team.workgroup * (4 + 1) * 4;
-  return uint64_t{layout.units} * (layout.unit_values + 4) + sums <= caps.max_workgroup_storage;
+  const uint32_t sums = team.partials() * 4 * 4, squares = team.workgroup * 4;  // at most four columns of a team
+  return rows_of(p) * (uint64_t{layout.units} * (layout.unit_values + 4) + sums) + squares <=
+         caps.max_workgroup_storage;
 }
 
-// One weight row a team keeps the most loads in flight; a long matrix has enough of them, and saves reads of x.
+// One weight row a team keeps the most loads in flight; a long matrix has enough of them, and saves reads of x, as do
+// several rows of x.
 uint32_t team_columns(const JoinedMatMulNBitsProblem& p, bool int8) {
   constexpr uint32_t kLong = 32768;
-  if (p.gated) return 2;
+  const bool several = p.gated || p.products[0].y.rows() > 1;
+  if (several) return 2;
   if (p.products[0].n >= kLong) return 4;
   return int8 ? 1 : 2;
 }
@@ -62,9 +68,11 @@ RowShape row_shape(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout,
   shape.team = team_shape(layout.units, caps);
   shape.int8 = takes_bytes(p.products[0], layout, shape.team, caps);
   shape.team.columns = team_columns(p, shape.int8);
-  if (!shape.int8) shape.staged = staged_quads(layout, shape.team, 0, caps);
   if (shape.int8) {
-    shape.depth = std::min({ceil_div(layout.units, shape.team.lanes), kUnitsInFlight / shape.team.columns, 4u});
+    const uint32_t in_flight = std::max(1u, kUnitsInFlight / (shape.team.columns * rows_of(p.products[0])));
+    shape.depth = std::min({ceil_div(layout.units, shape.team.lanes), in_flight, 4u});
+  } else {
+    shape.staged = staged_quads(layout, shape.team, 0, caps);
   }
   shape.outputs = shape.team.teams() * shape.team.columns / (p.gated ? 2 : 1);
   for (const MatMulNBitsProblem& product : p.products) {
@@ -84,7 +92,7 @@ Params row_params(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout, 
            .tiles = shape.tiles,
            .epsilon = first.norm_epsilon,
            .alpha = p.gate_alpha,
-           .rows = first.n};
+           .m = static_cast<uint32_t>(first.y.rows())};
   uint32_t tile = 0;
   for (size_t i = 0; i < p.products.size(); ++i) {
     q.columns[i] = p.products[i].n;
@@ -136,6 +144,7 @@ Defines row_defines(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout
           {"NORM", first.norm_weight ? 1u : 0u},
           {"GATED", p.gated ? 1u : 0u},
           {"X_ACCESS", activation_access(first.k, layout)},
+          {"ROWS", rows_of(first)},
           {"UNITS", layout.units},
           {"DEPTH", shape.depth},
           {"INT8", shape.int8 ? 1u : 0u},
@@ -143,6 +152,11 @@ Defines row_defines(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout
 }
 
 }  // namespace
+
+bool row_kernel_takes(const MatMulNBitsProblem& p, const gpu::Caps& caps) {
+  const NBitsLayout layout = nbits_layout(weights_of(p, 1));
+  return p.y.rows() == 1 || takes_bytes(p, layout, team_shape(layout.units, caps), caps);
+}
 
 void plan_matmul_nbits_row(const JoinedMatMulNBitsProblem& p, Recorder& recorder) {
   const MatMulNBitsProblem& first = p.products[0];

@@ -1,10 +1,10 @@
-// The products of one row x with up to four quantised matrices, y_s[n] = sum_k x[k] * w_s[n, k] (+ bias_s[n])
-// (+ residual[n]), all of one K and one kind of blocks. A team of LANES invocations owns COLS weight rows and strides over K,
-// DEPTH units of each row at a time, all of them loaded before the first is used; a workgroup computes params.tiles tiles of
-// its teams' rows, one after the other, of one matrix.
-// GATED: the rows of two matrices alternate, and y[n] = g * sigmoid(alpha * g) * u of the two sums g and u.
-// INT8: x lies in workgroup memory as bytes (int8_row.wgsl), STAGED: as floats (staged_row.wgsl), else it is read where
-// it is. NORM: x is multiplied by gamma, and the sums by 1 / sqrt(mean(x^2) + epsilon), so that it is RMS-normalised.
+// The products of one row x with up to four quantised matrices, y_s[n] = sum_k x[k] * w_s[n, k] (+ bias_s[n]) (+
+// residual[n]), all of one K and one kind of blocks; with INT8 and one matrix, of up to ROWS rows. A team of LANES
+// invocations owns COLS weight rows and strides over K, DEPTH units of each row at a time, all of them loaded before
+// the first is used; a workgroup computes params.tiles tiles of its teams' rows, one after the other, of one matrix.
+// GATED: the rows of two matrices alternate, and y[n] = g * sigmoid(alpha * g) * u of the two sums g and u. INT8: x
+// lies in workgroup memory as bytes (int8_row.wgsl), STAGED: as floats (staged_row.wgsl), else it is read where it is.
+// NORM: x is multiplied by gamma, and the sums by 1 / sqrt(mean(x^2) + epsilon), so that it is RMS-normalised.
 struct Params {
   columns: vec4<u32>,      // n of each matrix
   first_tiles: vec4<u32>,  // of each matrix, in a count over all
@@ -15,7 +15,7 @@ struct Params {
   tiles: u32,
   epsilon: f32,
   alpha: f32,
-  rows: u32,
+  m: u32,
 }
 #if X_ACCESS == 0
 @group(0) @binding(0) var<storage, read> x: array<X>;
@@ -44,7 +44,6 @@ struct Params {
 #endif
 @group(0) @binding(AT_PARAMS) var<uniform> params: Params;
 
-const ROWS: u32 = 1u;
 const TEAMS: u32 = WG / LANES;
 #if GATED
 const OUTPUTS: u32 = COLS / 2u;  // of a team
@@ -80,7 +79,7 @@ var<private> weight_rows: array<u32, COLS>;
 var<private> ahead: Units;  // what the next step multiplies
 var<private> ahead_scales: Factors;
 var<private> ahead_zeros: Factors;
-var<private> sums: array<f32, COLS>;
+var<private> sums: array<f32, ROWS * COLS>;
 
 fn load_units(first_unit: u32) {
   for (var d = 0u; d < DEPTH; d++) {
@@ -100,9 +99,12 @@ fn load_units(first_unit: u32) {
 // Few loops, so that compilers unroll them all and keep the arrays in registers.
 #if INT8
 fn add_unit(units: Units, scales: Factors, d: u32, unit: u32) {
-  let x = row_bytes(unit);
-  for (var c = 0u; c < COLS; c++) {
-    sums[c] += scales[d * COLS + c] * int8_scales[unit] * f32(dot_unit(units[d * COLS + c], x));
+  for (var m = 0u; m < ROWS; m++) {
+    let x = row_bytes(m, unit);
+    let scale = int8_scales[m * UNITS + unit];
+    for (var c = 0u; c < COLS; c++) {
+      sums[m * COLS + c] += scales[d * COLS + c] * scale * f32(dot_unit(units[d * COLS + c], x));
+    }
   }
 }
 #else
@@ -140,14 +142,14 @@ fn add_unit(units: Units, scales: Factors, zeros: Factors, d: u32, unit: u32) {
 
 // The sums over what this lane sees of the team's rows. The first units are loaded already.
 fn add_units(lane: u32) {
-  sums = array<f32, COLS>();
+  sums = array<f32, ROWS * COLS>();
   for (var unit = lane % LANES; unit < UNITS; unit += LANES * DEPTH) {
     let units = ahead;
     let scales = ahead_scales;
 #if !INT8
     let zeros = ahead_zeros;
 #endif
-    if (unit + LANES * DEPTH < UNITS) {
+    if (DEPTH == 1u || unit + LANES * DEPTH < UNITS) {  // one unit again costs less than a branch
       load_units(unit + LANES * DEPTH);
     }
     for (var d = 0u; d < DEPTH; d++) {
@@ -160,13 +162,15 @@ fn add_units(lane: u32) {
       }
     }
   }
+  for (var m = 0u; m < ROWS; m++) {
 #if COLS == 4
-  acc[0] = vec4<f32>(sums[0], sums[1], sums[2], sums[3]);
+    acc[m] = vec4<f32>(sums[m * COLS], sums[m * COLS + 1u], sums[m * COLS + 2u], sums[m * COLS + 3u]);
 #elif COLS == 2
-  acc[0] = vec2<f32>(sums[0], sums[1]);
+    acc[m] = vec2<f32>(sums[m * COLS], sums[m * COLS + 1u]);
 #else
-  acc[0] = sums[0];
+    acc[m] = sums[m];
 #endif
+  }
 }
 
 #if SUBGROUPS
@@ -189,18 +193,19 @@ fn stage(lane: u32) {
 #endif
 }
 
-fn sum_of(column: u32) -> f32 {
+fn sum_of(m: u32, column: u32) -> f32 {
 #if COLS == 1
-  return total(0u, column);
+  return total(m, column);
 #else
-  return total(0u, column / COLS)[column % COLS];
+  return total(m, column / COLS)[column % COLS];
 #endif
 }
 
-fn output(i: u32, n: u32, norm: f32) -> f32 {
+// Output i of the tile, of row m: element n of its result.
+fn output(m: u32, i: u32, n: u32, norm: f32) -> f32 {
 #if GATED
-  var gate = norm * sum_of(2u * i);
-  var up = norm * sum_of(2u * i + 1u);
+  var gate = norm * sum_of(m, 2u * i);
+  var up = norm * sum_of(m, 2u * i + 1u);
 #if HAS_BIAS
   weight_set = 0u;
   gate += bias_at(n);
@@ -209,37 +214,37 @@ fn output(i: u32, n: u32, norm: f32) -> f32 {
 #endif
   return gate / (1.0 + exp(-params.alpha * gate)) * up;
 #else
-  var v = norm * sum_of(i);
+  var v = norm * sum_of(m, i);
 #if HAS_BIAS
   v += bias_at(n);
 #endif
 #if HAS_RESIDUAL
-  v += f32(residual[n]);
+  v += f32(residual[m * params.columns[0] + n]);
 #endif
   return v;
 #endif
 }
 
-fn store(n: u32, v: f32) {
+fn store(at: u32, v: f32) {
 #if SETS == 1 || GATED
-  y[n] = Y(v);
+  y[at] = Y(v);
 #else
   switch weight_set {
     case 1u: {
-      y_1[n] = Y(v);
+      y_1[at] = Y(v);
     }
 #if SETS != 2
     case 2u: {
-      y_2[n] = Y(v);
+      y_2[at] = Y(v);
     }
 #endif
 #if SETS == 4
     case 3u: {
-      y_3[n] = Y(v);
+      y_3[at] = Y(v);
     }
 #endif
     default: {
-      y[n] = Y(v);
+      y[at] = Y(v);
     }
   }
 #endif
@@ -296,9 +301,11 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
 #else
     let norm = 1.0;
 #endif
-    for (var i = lane; i < TEAMS * OUTPUTS; i += WG) {
-      if (first + i < params.columns[weight_set]) {
-        store(first + i, output(i, first + i, norm));
+    for (var j = lane; j < ROWS * TEAMS * OUTPUTS; j += WG) {
+      let m = j / (TEAMS * OUTPUTS);
+      let i = j % (TEAMS * OUTPUTS);
+      if (m < params.m && first + i < params.columns[weight_set]) {
+        store(m * params.columns[weight_set] + first + i, output(m, i, first + i, norm));
       }
     }
     first += TEAMS * OUTPUTS;

@@ -58,7 +58,7 @@ void check(gpu::Device& device, const Case& c, uint32_t seed) {
   runner.run();
   if (is_in_bytes(runner.recorder())) a = rounded_to_bytes(a, p.k, p.bits, p.block_size);
   const bool dots = runner.recorder().dispatches().back().name == "matmul_nbits/gemm_dots";
-  if (dots) a = quantised_to_8_bits(a, 32);
+  if (dots) a = quantised_to_8_bits(a, c.k, 32);
   const float tolerance = dots ? 1e-3f : 0;  // a value that lies between two integers may become either
   expect_close(runner.read_floats(p.y), matmul_nbits_reference(a, d, bias, residual), c.x, c.text(), tolerance);
 }
@@ -145,6 +145,19 @@ TEST(MatMulNBits, RowInBytes) {
         check_everywhere(c, ++seed);
         if (HasFatalFailure()) return;
       }
+    }
+  }
+}
+
+TEST(MatMulNBits, FewRowsInBytes) {
+  uint32_t seed = 6500;
+  for (const uint32_t m : {2u, 3u, 5u, 8u}) {
+    for (const uint32_t k : {31u, 256u, 1024u}) {
+      const Storage storage = float_storages()[seed % float_storages().size()];
+      Case c{m, 45, k, k == 256 ? 8u : 4u, 32, ZeroPoints::kNone, seed % 2 == 0, seed % 3 == 0, storage, storage};
+      c.accuracy_level = 4;
+      check_everywhere(c, ++seed);
+      if (HasFatalFailure()) return;
     }
   }
 }

@@ -60,7 +60,7 @@ void check(const Case& c, uint32_t seed) {
   plan_matmul_nbits(p, runner.recorder());
   runner.run();
   const bool dots = c.variant == MatMulNBitsVariant::kDots;
-  if (dots) a = quantised_to_8_bits(a, 32);
+  if (dots) a = quantised_to_8_bits(a, c.k, 32);
   const auto expected = matmul_nbits_reference(a, d, bias, residual);
   expect_close(runner.read_floats(p.y), expected, c.x, c.text(), dots ? kDotTolerance : 0);
 }

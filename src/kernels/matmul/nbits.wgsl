@@ -2,8 +2,8 @@
 // (BITS 0). The includer defines: BITS 0, 2, 4, 8; BLOCK, 0 for one block a row; UNIT, words loaded at a time, all of
 // one block (floats: 1 or 4); ALIGNED 0 if rows do not start at whole words (UNIT is then 1); ZP 0 none, 1 packed by
 // row, 2 floats, 3 packed over the rows of an expert; W, S, Z, B types of float weights, scales, float zero points,
-// bias; SETS 0, or how many matrices are bound as in nbits_sets.wgsl. Its params hold row_pitch (units of a row; bytes if not ALIGNED), blocks (scales of a row), zero_pitch (bytes
-// of a row's or an expert's zero points), rows.
+// bias; SETS 0, or how many matrices are bound as in nbits_sets.wgsl. Its params hold row_pitch (units of a row; bytes
+// if not ALIGNED), blocks (scales of a row), zero_pitch (bytes of a row's or an expert's zero points), rows.
 #if BITS == 0
 const UNIT_VALUES: u32 = 4u;
 #else

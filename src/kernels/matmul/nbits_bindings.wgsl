@@ -1,5 +1,5 @@
 // One matrix (or the matrices of experts that follow one another) in bindings 1 to 4. What is absent is bound all the
-// same, to something else; without zero points binding 3 is the includer's to declare.
+// same, to something else; the place of absent zero points may hold another tensor of the kernel.
 #if BITS == 0 && UNIT == 4
 @group(0) @binding(1) var<storage, read> weights: array<vec4<W>>;
 #elif BITS == 0

@@ -93,10 +93,10 @@ inline Tensor upload_zero_points(Runner& runner, const NBitsData& d, Storage sto
 
 inline bool is_in_bytes(const Recorder& recorder) { return recorder.dispatches().back().name.ends_with("row8"); }
 
-// What int8_row.wgsl makes of a row: in each unit, multiples of 1/127 of the largest.
-inline std::vector<float> rounded_to_bytes(std::vector<float> row, uint32_t k, uint32_t bits, uint32_t block_size) {
+// What int8_row.wgsl makes of rows of k: in each unit, multiples of 1/127 of the largest.
+inline std::vector<float> rounded_to_bytes(std::vector<float> rows, uint32_t k, uint32_t bits, uint32_t block_size) {
   const NBitsWeights weights{.weights = {0, Storage::kBytes, {}}, .k = k, .bits = bits, .block_size = block_size};
-  return quantised_to_8_bits(std::move(row), nbits_layout(weights).unit_values);
+  return quantised_to_8_bits(std::move(rows), k, nbits_layout(weights).unit_values);
 }
 
 // The devices that tests run on: the usual one, and the same without subgroups.

@@ -70,6 +70,7 @@ TeamShape team_shape(uint64_t units, const gpu::Caps& caps) {
   TeamShape shape;
   shape.workgroup = caps.software ? 128 : std::min(256u, std::bit_floor(caps.max_invocations));
   shape.subgroups = caps.subgroups && caps.subgroup_max > 0 && caps.subgroup_max <= shape.workgroup;
+  if (shape.subgroups) shape.smallest_subgroup = std::max(1u, caps.subgroup_min);
   shape.lanes = caps.software ? 8 : 32;  // a CPU runs invocations in turn: fewer partial sums are better
   if (shape.subgroups) {
     shape.lanes = std::max(shape.lanes, caps.subgroup_max);
@@ -81,9 +82,11 @@ TeamShape team_shape(uint64_t units, const gpu::Caps& caps) {
 }
 
 void append_team_defines(const TeamShape& team, Defines& defines) {
-  defines.insert(
-      defines.end(),
-      {{"WG", team.workgroup}, {"LANES", team.lanes}, {"COLS", team.columns}, {"SUBGROUPS", team.subgroups ? 1u : 0u}});
+  defines.insert(defines.end(), {{"WG", team.workgroup},
+                                 {"LANES", team.lanes},
+                                 {"COLS", team.columns},
+                                 {"SUBGROUPS", team.subgroups ? 1u : 0u},
+                                 {"PARTIALS", team.partials()}});
 }
 
 uint32_t staged_quads(const NBitsLayout& layout, const TeamShape& team, uint32_t reserved, const gpu::Caps& caps) {

@@ -45,10 +45,12 @@ struct TeamShape {
   uint32_t lanes = 32;   // of a team
   uint32_t columns = 2;  // weight rows of a team
   bool subgroups = false;
+  uint32_t smallest_subgroup = 1;
   uint32_t teams() const { return workgroup / lanes; }
+  uint32_t partials() const { return workgroup / smallest_subgroup; }  // of a workgroup, in lane_sum.wgsl
 };
 TeamShape team_shape(uint64_t units, const gpu::Caps& caps);
-// WG, LANES, COLS, SUBGROUPS.
+// WG, LANES, COLS, SUBGROUPS, PARTIALS.
 void append_team_defines(const TeamShape& team, Defines& defines);
 
 // Quads of one row of activations in workgroup memory (STAGED), or 0 where it does not fit beside `reserved` bytes.

@@ -32,10 +32,10 @@ inline float NBitsData::value(uint32_t matrix, uint32_t row, uint32_t column) co
   return (static_cast<float>(q[line * k + column]) - zero) * scales[block];
 }
 
-// What is left of activations as bytes: in every `block` of them, multiples of 1/127 of the largest.
-inline std::vector<float> quantised_to_8_bits(std::vector<float> a, size_t block) {
-  for (size_t first = 0; first < a.size(); first += block) {
-    const size_t end = std::min(a.size(), first + block);
+// What is left of rows of k activations as bytes: in every `block` of a row, multiples of 1/127 of the largest.
+inline std::vector<float> quantised_to_8_bits(std::vector<float> a, size_t k, size_t block) {
+  for (size_t first = 0, end = 0; first < a.size(); first = end) {
+    end = std::min(first + block, (first / k + 1) * k);
     float largest = 0;
     for (size_t i = first; i < end; ++i) largest = std::max(largest, std::abs(a[i]));
     for (size_t i = first; i < end && largest > 0; ++i) a[i] = std::rint(a[i] * (127 / largest)) * (largest / 127);

@@ -140,6 +140,13 @@ uint32_t mix_kind(const QMoEProblem& p) {
   return p.bits == 0 && !p.normalize_routing_weights ? 1 : 0;
 }
 
+std::vector<Part> expert_parts(const QMoEProblem& p, const QMoESizes& s, const gpu::Caps& caps) {
+  return parts_of(s.experts,
+                  {&p.fc1.weights, &p.fc1.scales, &p.fc1.bias, &p.fc1.zero_points, &p.fc2.weights, &p.fc2.scales,
+                   &p.fc2.bias, &p.fc2.zero_points, &p.fc3.weights, &p.fc3.scales, &p.fc3.bias, &p.fc3.zero_points},
+                  caps);
+}
+
 }  // namespace
 
 NBitsWeights expert_weights(const QMoEProblem& p, const QMoEProblem::Expert& e, uint32_t rows, uint32_t k) {
@@ -225,6 +232,8 @@ void plan_qmoe(const QMoEProblem& p, Recorder& recorder) {
   check_attributes(p);
   const QMoESizes sizes = check_tensors(p);
   if (sizes.tokens == 0) return;
+  if (const auto parts = expert_parts(p, sizes, recorder.caps()); parts.size() > 1)
+    return plan_qmoe_in_parts(p, sizes, parts, recorder);
   const bool decode =
       p.variant == QMoEVariant::kAuto ? sizes.tokens <= kDecodeTokens : p.variant == QMoEVariant::kDecode;
   if (decode && takes_fixed(p, sizes, recorder.caps())) return plan_qmoe_fixed(p, sizes, recorder);

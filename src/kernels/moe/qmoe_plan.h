@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/common/parts.h"
 #include "kernels/matmul/nbits_plan.h"
 #include "kernels/moe/qmoe.h"
 
@@ -51,6 +52,11 @@ void append_selection_defines(const QMoEProblem& problem, const QMoESizes& sizes
 void append_selection_operands(const QMoEProblem& problem, size_t free, Dispatch& dispatch);
 void append_row_defines(const Tensor& x, const NBitsWeights& weights, Defines& defines);
 
+// route: (2 * tokens * k) f32, the mixing weights of each token's experts, then the experts as floats.
+void plan_qmoe_route(const QMoEProblem& problem, const QMoESizes& sizes, const Tensor& route, Recorder& recorder);
+// For expert tensors that are too large for one binding: the experts in parts, one after another.
+void plan_qmoe_in_parts(const QMoEProblem& problem, const QMoESizes& sizes, const std::vector<Part>& parts,
+                        Recorder& recorder);
 void plan_qmoe_decode(const QMoEProblem& problem, const QMoESizes& sizes, Recorder& recorder);
 // Whether products of integers can stand in for those of the decode kernels: float16 activations, whose own rounding is
 // coarser, and rows of whole loads on a device with dot4I8Packed.

@@ -147,4 +147,11 @@ void plan_qmoe_prefill(const QMoEProblem& p, const QMoESizes& s, Recorder& recor
   }
 }
 
+void plan_qmoe_route(const QMoEProblem& p, const QMoESizes& s, const Tensor& route, Recorder& recorder) {
+  Chunk chunk;
+  chunk.sizes = s;
+  chunk.route = route;
+  plan_route(p, chunk, recorder);
+}
+
 }  // namespace sluice::kernels

@@ -65,7 +65,8 @@ fn load_keys(token: u32, lane: u32) {
 fn count_before(e: u32, key: u32, part: u32) -> u32 {
   let block = e / 4u;
   var before = vec4<u32>();
-  for (var i = part; i < EXPERTS / 4u; i += SPLIT) {
+  for (var round = 0u; round < EXPERTS / (4u * SPLIT); round++) {  // a constant number, so that compilers unroll it
+    let i = round * SPLIT + part;
     // Equal keys of experts that come first count as greater: keys of experts are never 0.
 #if MIX == 4 || MIX == 5
     let least = vec4<u32>(key - u32(i < block));

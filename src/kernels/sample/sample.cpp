@@ -1,4 +1,4 @@
-// Six dispatches, each exiting at once where the settings do not need it:
+// Six dispatches, each exiting at once where the settings do not need it; of a greedy problem the first and the last:
 //   scale      penalties and temperature; the greatest of every block
 //   histogram  count and mass of the logits in bins of 1/32 below the greatest
 //   collect    lists the keys in those bins that the k-th logit or the end of top-p can lie in
@@ -64,6 +64,24 @@ Dispatch kernel(const std::string& name, std::vector<Operand> operands, const Pa
   return dispatch;
 }
 
+void add(Dispatch dispatch, std::array<uint32_t, 3> groups, Recorder& recorder) {
+  dispatch.groups = groups;
+  recorder.add(std::move(dispatch));
+}
+
+// What a draw needs: the threshold, and the mass of every block above it.
+void plan_filters(const SampleProblem& problem, const Scratch& s, const Params& params, Recorder& recorder) {
+  const Operand settings = in(problem.settings), state = in(problem.state);
+  const auto per_block = fold_groups(params.blocks, recorder.caps());
+  add(kernel("histogram", {in(s.values), in(s.maxima), settings, state, out(s.bins)}, params), per_block, recorder);
+  add(kernel("collect", {in(s.values), in(s.maxima), settings, state, in(s.bins), out(s.listed), out(s.list)}, params),
+      per_block, recorder);
+  add(kernel("select", {in(s.maxima), settings, state, in(s.bins), in(s.listed), in(s.list), out(s.choice)}, params),
+      {1, 1, 1}, recorder);
+  add(kernel("sums", {in(s.values), in(s.maxima), settings, state, in(s.choice), out(s.sums)}, params), per_block,
+      recorder);
+}
+
 }  // namespace
 
 void plan_sample(const SampleProblem& problem, Recorder& recorder) {
@@ -76,30 +94,19 @@ void plan_sample(const SampleProblem& problem, Recorder& recorder) {
   s.list = recorder.scratch(Storage::kU32, {params.vocabulary});
   s.choice = recorder.scratch(Storage::kU32, {1});
   s.sums = recorder.scratch(Storage::kU32, {1 + params.blocks, 2});
-  const Operand settings = in(problem.settings), state = in(problem.state);
-  const auto per_block = fold_groups(params.blocks, recorder.caps());
-  const auto add = [&recorder](Dispatch dispatch, std::array<uint32_t, 3> groups) {
-    dispatch.groups = groups;
-    recorder.add(std::move(dispatch));
-  };
-
   Dispatch scale = kernel("scale",
-                          {in(problem.logits), in(problem.history), settings, state, out(s.values), out(s.maxima),
-                           out(s.bins), out(s.listed)},
+                          {in(problem.logits), in(problem.history), in(problem.settings), in(problem.state),
+                           out(s.values), out(s.maxima), out(s.bins), out(s.listed)},
                           params);
   scale.shader.defines.emplace_back("T", wgsl_type(problem.logits.storage));
-  add(std::move(scale), per_block);
-  add(kernel("histogram", {in(s.values), in(s.maxima), settings, state, out(s.bins)}, params), per_block);
-  add(kernel("collect", {in(s.values), in(s.maxima), settings, state, in(s.bins), out(s.listed), out(s.list)}, params),
-      per_block);
-  add(kernel("select", {in(s.maxima), settings, state, in(s.bins), in(s.listed), in(s.list), out(s.choice)}, params),
-      {1, 1, 1});
-  add(kernel("sums", {in(s.values), in(s.maxima), settings, state, in(s.choice), out(s.sums)}, params), per_block);
+  scale.shader.in_bounds = true;  // logits below the vocabulary, blocks and bins below their counts
+  add(std::move(scale), fold_groups(params.blocks, recorder.caps()), recorder);
+  if (!problem.greedy) plan_filters(problem, s, params, recorder);
   add(kernel("pick",
-             {in(s.values), in(s.maxima), in(s.sums), settings, out(problem.state), out(problem.history),
+             {in(s.values), in(s.maxima), in(s.sums), in(problem.settings), out(problem.state), out(problem.history),
               out(problem.next_ids), out(problem.ring)},
              params),
-      {1, 1, 1});
+      {1, 1, 1}, recorder);
 }
 
 }  // namespace sluice::kernels

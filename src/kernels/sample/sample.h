@@ -50,6 +50,7 @@ struct SampleProblem {
   static constexpr uint32_t kLastRow = ~0u;
   Tensor logits, settings, state, history, next_ids, ring;
   uint32_t row = kLastRow;
+  bool greedy = false;  // the temperature will be 0 whenever this runs: plans 2 dispatches instead of 6
 };
 void plan_sample(const SampleProblem& problem, Recorder& recorder);
 

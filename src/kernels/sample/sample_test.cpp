@@ -47,6 +47,8 @@ class Generation {
     choice_ = runner_.recorder().scratch_tensors()[first + 5];
   }
 
+  void plan_greedy() { problem_.greedy = true; }
+
   int32_t next() { return runner_.read_ints(problem_.next_ids)[0]; }
   std::vector<int32_t> ring() { return runner_.read_ints(problem_.ring); }
   DecodeState state() {
@@ -362,6 +364,22 @@ TEST(Sample, AGenerationLikeTheReference) {
   EXPECT_EQ(generation.history(), history);
 }
 
+// Of equals the first, whether the filters are planned or not.
+TEST(Sample, GreedyNeedsNoFilters) {
+  std::mt19937 random(9);
+  for (const uint32_t count : {1u, 33u, 2048u, 5000u}) {
+    const std::vector<float> logits = random_logits(random, count, 2);
+    const auto best = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    for (const bool greedy : {false, true}) {
+      Generation generation({}, {.past_length = 0, .step = 2, .active = 1}, std::vector<uint32_t>(count));
+      if (greedy) generation.plan_greedy();
+      generation.step(logits);
+      EXPECT_EQ(generation.next(), best) << count;
+      EXPECT_EQ(generation.ring(), (std::vector<int32_t>{-7, -7, best, -7}));
+    }
+  }
+}
+
 TEST(Sample, Refusals) {
   const gpu::Caps caps;
   const SampleProblem good{{1, Storage::kF32, {2, 8}}, {2, Storage::kU32, {kSampleSettingsWords}},
@@ -379,6 +397,10 @@ TEST(Sample, Refusals) {
   Recorder recorder(caps);
   plan_sample(good, recorder);
   EXPECT_EQ(recorder.dispatches().size(), 6u);
+  SampleProblem greedy = good;
+  greedy.greedy = true;
+  plan_sample(greedy, recorder);
+  EXPECT_EQ(recorder.dispatches().size(), 6u + 2);
   SampleProblem bad = good;
   bad.row = 2;
   refuse(bad, "row 2 is not among the 2");
