@@ -28,7 +28,7 @@ fn stage_b(column: u32, quad: u32, v: Staged) {
   b_tile[place(column % 2u * (TN / 2u) + column / 2u, quad)] = v;
 }
 
-fn multiply_tiles(lane: u32, sums: ptr<function, Sums>) {
+fn multiply_rows(lane: u32, rows: u32, sums: ptr<function, Sums>) {
   for (var quad = 0u; quad < QUADS; quad++) {
     let a_at = place(lane / COLUMN_LANES, quad);
     let b_at = place(lane % COLUMN_LANES, quad);
@@ -36,7 +36,7 @@ fn multiply_tiles(lane: u32, sums: ptr<function, Sums>) {
     for (var j = 0u; j < TC; j++) {
       b[j] = b_tile[b_at + j * COLUMN_LANES * QUADS];
     }
-    for (var i = 0u; i < TR; i++) {
+    for (var i = 0u; i < rows; i++) {
       let a = a_tile[a_at + i * ROW_LANES * QUADS];
       for (var g = 0u; g < GROUPS; g++) {
         let j = 4u * g;
@@ -49,6 +49,17 @@ fn multiply_tiles(lane: u32, sums: ptr<function, Sums>) {
       }
     }
   }
+}
+
+// With HALVES a tile whose second half is empty, as the last of an expert often is, costs half.
+fn multiply_tiles(lane: u32, sums: ptr<function, Sums>) {
+#if HALVES
+  if (used_rows <= TM / 2u) {
+    multiply_rows(lane, TR / 2u, sums);
+    return;
+  }
+#endif
+  multiply_rows(lane, TR, sums);
 }
 
 fn store_sums(lane: u32, sums: ptr<function, Sums>) {

@@ -50,7 +50,8 @@ fn b_place(i: u32) -> vec2<u32> {
 #endif
 }
 
-// Lines beyond the last are read like the last; their sums are not stored.
+// Lines beyond the last are read like the last; their sums are not stored. No load hangs on a condition: all are then in
+// flight at once.
 fn fetch_a(lane: u32, k: u32) {
   for (var load = 0u; load < A_LOADS; load++) {
     let place = a_place(min(lane + load * WG, A_QUADS - 1u));
@@ -58,9 +59,11 @@ fn fetch_a(lane: u32, k: u32) {
     var v = vec4<f32>();
     for (var j = 0u; j < 4u; j++) {
       let at = k + 4u * place.y + j;
-      if (at < params.k) {
-        v[j] = f32(a[start + at * params.a_k]);
-      }
+#if RAGGED
+      v[j] = select(0.0, f32(a[start + min(at, params.k - 1u) * params.a_k]), at < params.k);
+#else
+      v[j] = f32(a[start + at * params.a_k]);
+#endif
     }
     a_quads[load] = v;
   }
@@ -73,9 +76,11 @@ fn fetch_b(lane: u32, k: u32) {
     var v = vec4<f32>();
     for (var j = 0u; j < 4u; j++) {
       let at = k + 4u * place.y + j;
-      if (at < params.k) {
-        v[j] = f32(b[start + at * params.b_k]);
-      }
+#if RAGGED
+      v[j] = select(0.0, f32(b[start + min(at, params.k - 1u) * params.b_k]), at < params.k);
+#else
+      v[j] = f32(b[start + at * params.b_k]);
+#endif
     }
     b_quads[load] = v;
   }

@@ -7,7 +7,7 @@
 //   fetch_a(lane, k), fetch_b(lane, k)   reads the values from k on into registers
 //   put_a(lane), put_b(lane)   gives them, quad by quad along K, to stage_a(row, quad, v) and stage_b(column, quad, v)
 //   store_pair(row, column, v)   takes the sums of two neighbouring columns, the first of them even
-//   used_rows   set by start_tile: rows of the tile that are stored; subgroups without any need not multiply
+//   used_rows   set by start_tile: rows of the tile that are stored; the others need not be multiplied
 #include "kernels/common/flat_id.wgsl"
 var<private> used_rows: u32;
 #if CORE == 0
@@ -31,8 +31,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
     return;
   }
   var sums = Sums();
-  fetch_a(lane, 0u);
-  fetch_b(lane, 0u);
+  if (params.k > 0u) {
+    fetch_a(lane, 0u);
+    fetch_b(lane, 0u);
+  }
   for (var k = 0u; k < params.k; k += STEP) {
     put_a(lane);
     put_b(lane);

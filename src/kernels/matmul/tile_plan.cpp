@@ -108,7 +108,9 @@ TileShape tile_shape(const TileDemand& demand, const gpu::Caps& caps) {
     fail("tile", "the device's workgroups ({} invocations, {} bytes) hold no tile of {} rows", caps.max_invocations,
          caps.max_workgroup_storage, demand.tile_rows);
   }
-  return on_device(best->shape, caps);
+  TileShape shape = on_device(best->shape, caps);
+  shape.halves = demand.groups > 1 && shape.core == TileCore::kMultiplyAdds && shape.own_rows >= 4;
+  return shape;
 }
 
 void append_tile_defines(const TileShape& t, uint32_t k, Defines& defines) {
@@ -119,7 +121,7 @@ void append_tile_defines(const TileShape& t, uint32_t k, Defines& defines) {
   if (t.core == TileCore::kMatrices) {
     defines.insert(defines.end(), {{"IM", t.own_rows / 16}, {"SUBGROUP", t.subgroup}, {"QUADS", t.step / 4}});
   } else {
-    defines.insert(defines.end(), {{"TR", t.own_rows}, {"TC", t.own_columns}});
+    defines.insert(defines.end(), {{"TR", t.own_rows}, {"TC", t.own_columns}, {"HALVES", t.halves ? 1u : 0u}});
   }
 }
 

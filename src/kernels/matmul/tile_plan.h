@@ -18,6 +18,7 @@ struct TileShape {
   uint32_t own_rows = 8, own_columns = 8;  // of an invocation; of a subgroup with matrices
   uint32_t step = 16;                      // values of K that are staged at a time
   uint32_t subgroup = 1;                   // invocations that own rows and columns together
+  bool halves = false;                     // half of the work where half of the rows are used
   bool operator==(const TileShape&) const = default;
 };
 
@@ -38,7 +39,7 @@ std::vector<TileShape> tile_shapes(TileCore core, const gpu::Caps& caps);
 // The one that promises the least time. Throws Error if none has the wanted rows.
 TileShape tile_shape(const TileDemand& demand, const gpu::Caps& caps);
 
-// CORE, RAGGED (rows of k values do not end with a step), TM, TN, and TR, TC or IM, SUBGROUP, QUADS.
+// CORE, RAGGED (rows of k values do not end with a step), TM, TN, and TR, TC, HALVES or IM, SUBGROUP, QUADS.
 void append_tile_defines(const TileShape& tile, uint32_t k, Defines& defines);
 
 }  // namespace sluice::kernels
