@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char* kTag = "qmoe";
 constexpr uint32_t kMaxExperts = 1024;  // their keys lie in workgroup memory
-constexpr uint32_t kDecodeTokens = 8;
+constexpr uint32_t kDecodeTokens = 8;   // up to which the decode kernels are faster than the prefill's
+constexpr uint32_t kFixedTokens = 32;   // and those of integer products
 
 void check_float(const Tensor& tensor, const std::string& what) {
   if (!is_float(tensor.storage)) fail(kTag, "{} must be f32 or f16, got {}", what, wgsl_type(tensor.storage));
@@ -234,10 +235,11 @@ void plan_qmoe(const QMoEProblem& p, Recorder& recorder) {
   if (sizes.tokens == 0) return;
   if (const auto parts = expert_parts(p, sizes, recorder.caps()); parts.size() > 1)
     return plan_qmoe_in_parts(p, sizes, parts, recorder);
-  const bool decode =
-      p.variant == QMoEVariant::kAuto ? sizes.tokens <= kDecodeTokens : p.variant == QMoEVariant::kDecode;
-  if (decode && takes_fixed(p, sizes, recorder.caps())) return plan_qmoe_fixed(p, sizes, recorder);
-  decode ? plan_qmoe_decode(p, sizes, recorder) : plan_qmoe_prefill(p, sizes, recorder);
+  const bool fixed = takes_fixed(p, sizes, recorder.caps());
+  const bool few = p.variant == QMoEVariant::kAuto ? sizes.tokens <= (fixed ? kFixedTokens : kDecodeTokens)
+                                                   : p.variant == QMoEVariant::kDecode;
+  if (!few) return plan_qmoe_prefill(p, sizes, recorder);
+  fixed ? plan_qmoe_fixed(p, sizes, recorder) : plan_qmoe_decode(p, sizes, recorder);
 }
 
 }  // namespace sluice::kernels

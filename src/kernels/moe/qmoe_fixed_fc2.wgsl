@@ -50,15 +50,16 @@ fn team_sums(token: u32, rows: vec2<u32>, team_lane: u32) -> vec2<f32> {
   var sums = vec2<f32>();
   let units = params.inner_units;
   let end = units * params.top;
-  for (var begin = team_lane; begin < end; begin += DEPTH * LANES) {
+  for (var begin = 0u; begin < end; begin += DEPTH * LANES) {  // the same for all: faster than from team_lane on
     var loaded: array<UnitPair, DEPTH>;
     for (var d = 0u; d < DEPTH; d++) {
-      let at = min(begin + d * LANES, end - 1u);
+      let at = min(begin + d * LANES + team_lane, end - 1u);
       loaded[d] = load_pair(expert_of(token * params.top + at / units) * params.rows + rows, at % units);
     }
     for (var d = 0u; d < DEPTH; d++) {
-      if (begin + d * LANES < end) {
-        sums += weighted_products(loaded[d], token, begin + d * LANES);
+      let at = begin + d * LANES + team_lane;
+      if (at < end) {
+        sums += weighted_products(loaded[d], token, at);
       }
     }
   }

@@ -91,13 +91,16 @@ fn count_before(e: u32, key: u32, part: u32) -> u32 {
 fn rank_experts(lane: u32) {
   for (var round = 0u; round < (EXPERTS * SPLIT + WG - 1u) / WG; round++) {
     let at = round * WG + lane;
-    let e = min(at / SPLIT, EXPERTS - 1u);
-    var rank = count_before(e, keys[e / 4u][e % 4u], at % SPLIT);
+    let e = at / SPLIT;
+    var rank = 0u;
+    if (e < params.experts) {
+      rank = count_before(e, keys[e / 4u][e % 4u], at % SPLIT);
+    }
 #if SPLIT == 4
     rank += subgroupShuffleXor(rank, 1u);
     rank += subgroupShuffleXor(rank, 2u);
 #endif
-    if (at % SPLIT == 0u && at / SPLIT < params.experts && rank < params.top) {
+    if (at % SPLIT == 0u && e < params.experts && rank < params.top) {
       chosen[rank] = e;
     }
   }
