@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "gpu/core.h"
 #include "gpu/probe.h"
 
@@ -140,6 +141,8 @@ std::unique_ptr<Device> Device::open(const DeviceOptions& options) {
   caps.dot4i8 = !options.disable.no_dot4i8 && probe_packed_dot(*device, *core);
   core->counters = {};
   core->memory.reset_peak();
+  log(Component::kGpu, LogLevel::kInfo, "device opened",
+      {{"name", core->info.name}, {"library", core->info.library_version}, {"driver", core->info.driver}});
   return device;
 }
 
