@@ -2,7 +2,7 @@
 
 {"date", "device", "models": [{"model", "runtime", "tests": [{"test", "depth", "median", ...}], ...}], "kernels": [{"bench", "kernel", ...}]}
 
-A model's record is known by its model and runtime ("Sluice, wgpu-native 29.0.1.1"), a kernel's line by bench, library, kernel and shape;
+A model's record is known by its model and runtime ("Sluice, wgpu-native"), a kernel's line by bench, library, kernel and shape;
 a new one takes the place of the old.
 """
 

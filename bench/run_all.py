@@ -23,6 +23,8 @@ import results_file as results_of
 HERE = Path(__file__).resolve().parent
 PARTS = ("models", "kernels", "peers")
 MODELS = ("gpt-oss-20b", "trinity-nano", "lfm2-8b-a1b", "qwen3-30b-a3b")
+HOW = ("`bench/run_all.py`: models on the host's clock, the median of {options.repeats} runs (rivals: of 2), with random weights by `tools/synth_model.py`: "
+       "int4 in blocks of 32, float16 elsewhere; kernels by the GPU's timestamps.")
 RIVAL_TITLES = {
     "ort": "onnxruntime, WebGPU, IO binding",
     "ort-capture": "onnxruntime, WebGPU, graph capture",
@@ -32,7 +34,7 @@ RIVAL_TITLES = {
 
 
 def run(command: list, limit: float, **environment: str) -> str | None:
-    """What a program printed to stdout, or nothing if it failed, which is told on stderr."""
+    """What a program printed to stdout, or nothing if it failed, which is told on stderr. Its own words there pass through."""
     print("$", *command, file=sys.stderr, flush=True)
     try:
         done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, timeout=limit, env={**os.environ, **environment})
@@ -57,7 +59,8 @@ def synthetic_model(name: str, options: argparse.Namespace) -> Path | None:
     if (folder / "genai_config.json").exists():  # written last
         return folder
     layers = [] if options.layers is None else ["--layers", options.layers]
-    command = [sys.executable, HERE.parent / "tools/synth_model.py", name, folder, *layers]
+    # The mask that lets the rivals capture the graph; they refuse it without.
+    command = [sys.executable, HERE.parent / "tools/synth_model.py", name, folder, "--graph-capture", *layers]
     return folder if run(command, options.time_limit) is not None else None
 
 
@@ -70,7 +73,7 @@ def run_models(results: dict, folder: Path, options: argparse.Namespace) -> None
             continue
         record = json.loads(text) | {"model": folder.name} | clock()
         results["device"] = record["device"]
-        results_of.put_model(results, record | {"runtime": f"Sluice, {record['library']}"})
+        results_of.put_model(results, record | {"runtime": f"Sluice, {record['library'].split()[0]}"})
 
 
 def run_kernels(results: dict, options: argparse.Namespace) -> None:
@@ -135,9 +138,11 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     results = results_of.load(options.out)
+    results["how"] = HOW.format(options=options)
     if "kernels" in options.parts:
         run_kernels(results, options)
         results_of.save(results, options.out)
+        print(results_of.kernels_tables(results["kernels"]))
     wanted = {"models": run_models, "peers": run_peers}
     if not wanted.keys() & set(options.parts):
         return

@@ -3,7 +3,6 @@
 // have driven a cache out of the GPU's.
 #include <algorithm>
 #include <bit>
-#include <random>
 #include <set>
 #include <vector>
 
@@ -16,7 +15,6 @@ using namespace sluice;
 using namespace sluice::kernels;
 
 constexpr uint64_t kWorkingSet = 96 << 20;  // bytes of the caches read, more than a GPU's cache holds
-constexpr size_t kPeriod = 1 << 20;         // random data repeats, for the time it takes to make
 
 struct Model {
   const char* name;
@@ -26,32 +24,18 @@ struct Model {
 };
 
 constexpr Model kModels[] = {
-    {"gpt-oss", 64, 8, 64, 0, true, false, true, true},
-    {"gpt-oss window", 64, 8, 64, 128, true, false, true, true},
-    {"trinity", 8, 2, 128, 0, false, true, false, false},
-    {"trinity window", 8, 2, 128, 2048, false, true, true, false},
-    {"lfm2", 32, 8, 64, 0, false, true, true, false},
-    {"qwen3", 32, 4, 128, 0, false, true, true, false},
+    {"gpt-oss", 64, 8, 64, 0, true, false, true, true},   {"gpt-oss window", 64, 8, 64, 128, true, false, true, true},
+    {"trinity", 8, 2, 128, 0, false, true, false, false}, {"trinity window", 8, 2, 128, 2048, false, true, true, false},
+    {"lfm2", 32, 8, 64, 0, false, true, true, false},     {"qwen3", 32, 4, 128, 0, false, true, true, false},
 };
 
 struct Step {
   uint32_t seq, past;
 };
 
-Storage float_storage() { return test_device().caps().f16 ? Storage::kF16 : Storage::kF32; }
-
-const std::vector<float>& random_floats(size_t count) {
-  static std::vector<float> values;
-  std::mt19937 random(1);
-  std::uniform_real_distribution<float> draw(-1, 1);
-  for (size_t i = values.size(); i < count; ++i) values.push_back(i < kPeriod ? draw(random) : values[i - kPeriod]);
-  return values;
-}
-
 Tensor random(Runner& runner, std::vector<uint32_t> shape) {
   const size_t count = Tensor{0, Storage::kF32, shape}.elements();
-  const auto& values = random_floats(count);
-  return runner.upload(float_storage(), std::move(shape), {values.begin(), values.begin() + count});
+  return runner.upload(bench::float_storage(), std::move(shape), bench::random_floats(count, 1, 1));
 }
 
 uint32_t keys_read(const Model& m, const Step& s) {
@@ -60,7 +44,7 @@ uint32_t keys_read(const Model& m, const Step& s) {
 }
 
 uint64_t cache_bytes(const Model& m, const Step& s) {
-  return 2ull * m.kv_heads * m.head_size * keys_read(m, s) * (float_storage() == Storage::kF16 ? 2 : 4);
+  return 2ull * m.kv_heads * m.head_size * keys_read(m, s) * bench::float_bytes();
 }
 
 // Products and sums of q.k and of weights * values, of the keys that each row sees.
@@ -91,7 +75,7 @@ GroupQueryAttentionProblem shared_tensors(const Model& m, const Step& s, Runner&
     p.q_norm_weight = random(runner, {m.head_size});
     p.k_norm_weight = random(runner, {m.head_size});
   }
-  p.output = runner.allocate(float_storage(), {1, s.seq, q});
+  p.output = runner.allocate(bench::float_storage(), {1, s.seq, q});
   p.num_heads = m.heads;
   p.kv_num_heads = m.kv_heads;
   p.local_window_size = m.window > 0 ? static_cast<int32_t>(m.window) : -1;
@@ -107,8 +91,9 @@ void record(const Model& m, const Step& s, Runner& runner) {
   GroupQueryAttentionProblem p = shared_tensors(m, s, runner);
   const uint32_t capacity = std::bit_ceil(s.past + s.seq);
   for (uint32_t layer = 0; layer < layers_of(m, s); ++layer) {
-    p.key_cache = random(runner, {1, m.kv_heads, capacity, m.head_size});
-    p.value_cache = random(runner, {1, m.kv_heads, capacity, m.head_size});
+    // Zeros take as long to read as anything else.
+    p.key_cache = runner.allocate(float_storage(), {1, m.kv_heads, capacity, m.head_size});
+    p.value_cache = runner.allocate(float_storage(), {1, m.kv_heads, capacity, m.head_size});
     plan_group_query_attention(p, runner.recorder());
   }
 }
@@ -123,11 +108,14 @@ std::set<std::string> kernel_names(const Model& m, const Step& s) {
 
 void bench_step(const Model& m, const Step& s, bench::Options options) {
   const std::string shape = fmt::format("{} new={} past={}", m.name, s.seq, s.past);
-  if (("gqa " + shape).find(options.filter) == std::string::npos) return;
+  const auto of = [&](const std::string& kernel, const std::function<void(Runner&)>& plan) {
+    return bench::Case{kernel, shape, cache_bytes(m, s), plan, layers_of(m, s), operations(m, s), s.seq};
+  };
+  if (!bench::wanted(of("gqa", {}), options)) return;
   options.filter.clear();
   options.copies = s.seq > 8 ? 1 : 2;
   const auto run = [&](const std::string& kernel, const std::function<void(Runner&)>& plan) {
-    bench::run({kernel, shape, cache_bytes(m, s), plan, layers_of(m, s), operations(m, s)}, options);
+    bench::run(of(kernel, plan), options);
   };
   run("gqa", [&](Runner& runner) { record(m, s, runner); });
   const auto names = kernel_names(m, s);

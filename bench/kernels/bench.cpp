@@ -2,11 +2,14 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <random>
 
 #include "base/error.h"
 
 namespace sluice::bench {
 namespace {
+
+constexpr size_t kPeriod = 1 << 20;
 
 uint32_t number(const std::string& text) {
   char* end = nullptr;
@@ -37,14 +40,26 @@ void print_line(const Case& one, const Result& r) {
              r.ns / 1000, r.gb_s, speed);
 }
 
-bool wanted(const Case& one, const Options& options) {
-  return one.rows <= options.max_rows && (one.kernel + " " + one.shape).find(options.filter) != std::string::npos;
+Result measure(const Case& one, const Options& options) {
+  kernels::Runner runner(kernels::test_device());
+  one.record(runner);
+  auto& dispatches = runner.recorder().dispatches();
+  const size_t count = dispatches.size();
+  dispatches.reserve(count * options.copies);
+  for (size_t i = count; i < count * options.copies; ++i) dispatches.push_back(dispatches[i - count]);
+  Result result{.dispatches = count / one.parts};
+  result.ns = runner.time(options.warmup, options.repeats) / options.copies / one.parts;
+  result.gb_s = static_cast<double>(one.bytes) / result.ns;
+  result.tflop_s = static_cast<double>(one.operations) / result.ns / 1000;
+  return result;
 }
 
 }  // namespace
 
 Options Options::parse(int argc, char** argv) {
   Options options;
+  if (kernels::test_device().caps().software)
+    options = {.warmup = 1, .repeats = 3, .copies = 2, .max_rows = 1, .json = false, .filter = ""};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     uint32_t* target = word == "--repeats"    ? &options.repeats
@@ -65,19 +80,39 @@ Options Options::parse(int argc, char** argv) {
   return options;
 }
 
+kernels::Storage float_storage() {
+  return kernels::test_device().caps().f16 ? kernels::Storage::kF16 : kernels::Storage::kF32;
+}
+
+uint64_t float_bytes() { return float_storage() == kernels::Storage::kF16 ? 2 : 4; }
+
+std::vector<uint8_t> random_bytes(size_t count) {
+  std::mt19937 random(1);
+  std::vector<uint8_t> bytes(count);
+  for (size_t i = 0; i < count; ++i) bytes[i] = i < kPeriod ? static_cast<uint8_t>(random()) : bytes[i - kPeriod];
+  return bytes;
+}
+
+std::vector<float> random_floats(size_t count, float scale, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> draw(-scale, scale);
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; ++i) values[i] = i < kPeriod ? draw(random) : values[i - kPeriod];
+  return values;
+}
+
+bool wanted(const Case& one, const Options& options) {
+  return one.rows <= options.max_rows && (one.kernel + " " + one.shape).find(options.filter) != std::string::npos;
+}
+
 void run(const Case& one, const Options& options) {
   if (!wanted(one, options)) return;
-  kernels::Runner runner(kernels::test_device());
-  one.record(runner);
-  auto& dispatches = runner.recorder().dispatches();
-  const size_t count = dispatches.size();
-  dispatches.reserve(count * options.copies);
-  for (size_t i = count; i < count * options.copies; ++i) dispatches.push_back(dispatches[i - count]);
-  Result result{.dispatches = count / one.parts};
-  result.ns = runner.time(options.warmup, options.repeats) / options.copies / one.parts;
-  result.gb_s = static_cast<double>(one.bytes) / result.ns;
-  result.tflop_s = static_cast<double>(one.operations) / result.ns / 1000;
-  (options.json ? print_json : print_line)(one, result);
+  try {
+    const Result result = measure(one, options);
+    (options.json ? print_json : print_line)(one, result);
+  } catch (const Error& error) {
+    fmt::print(stderr, "{} {} is left out: {}\n", one.kernel, one.shape, error.what());
+  }
   std::fflush(stdout);
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "kernels/common/runner.h"
 
@@ -31,12 +32,22 @@ struct Options {
   bool json = false;
   std::string filter;  // part of "kernel shape"
 
-  // Reads "--repeats N", "--warmup N", "--copies N", "--max-rows N", "--json" and a filter. Throws Error for anything
-  // else.
+  // Reads "--repeats N", "--warmup N", "--copies N", "--max-rows N", "--json" and a filter; a software device gets
+  // fewer of all by default. Throws Error for anything else.
   static Options parse(int argc, char** argv);
 };
 
-// Times one case and prints its line, if the filter lets it.
+// How a model's float16 tensors lie on the test device.
+kernels::Storage float_storage();
+uint64_t float_bytes();  // of one
+
+// Random data, uniform; it repeats after a million numbers, for the time it takes to make.
+std::vector<uint8_t> random_bytes(size_t count);
+std::vector<float> random_floats(size_t count, float scale, uint32_t seed);
+
+bool wanted(const Case& one, const Options& options);
+
+// Times one case and prints its line, if it is wanted. What the device cannot hold is told on stderr and left out.
 void run(const Case& one, const Options& options);
 
 }  // namespace sluice::bench

@@ -22,20 +22,18 @@ struct Size {
   std::string shape() const { return fmt::format("{} t={} {}x{}", name, tokens, tokens * rows, width); }
 };
 
-Storage float_storage() { return test_device().caps().f16 ? Storage::kF16 : Storage::kF32; }
-
 // Of the whole tensor, `times` times, and of the weights.
 uint64_t bytes_of(const Size& s, uint64_t times) {
-  return storage_bytes(float_storage(), (times * s.tokens * s.rows + 1) * s.width);
+  return storage_bytes(bench::float_storage(), (times * s.tokens * s.rows + 1) * s.width);
 }
 
 void rms_norm(const Size& s, const bench::Options& options) {
   const auto record = [&](Runner& runner) {
     const std::vector<uint32_t> shape = {s.tokens * s.rows, s.width};
     RmsNormProblem p;
-    p.x = runner.allocate(float_storage(), shape);
-    p.weight = runner.allocate(float_storage(), {s.width});
-    p.y = runner.allocate(float_storage(), shape);
+    p.x = runner.allocate(bench::float_storage(), shape);
+    p.weight = runner.allocate(bench::float_storage(), {s.width});
+    p.y = runner.allocate(bench::float_storage(), shape);
     plan_rms_norm(p, runner.recorder());
   };
   bench::run({"rms_norm", s.shape(), bytes_of(s, 2), record, 1, 0, s.tokens}, options);
@@ -43,11 +41,11 @@ void rms_norm(const Size& s, const bench::Options& options) {
 
 void skip_rms_norm(const Size& s, const bench::Options& options) {
   const auto record = [&](Runner& runner) {
-    const auto make = [&] { return runner.allocate(float_storage(), {s.tokens * s.rows, s.width}); };
+    const auto make = [&] { return runner.allocate(bench::float_storage(), {s.tokens * s.rows, s.width}); };
     SkipRmsNormProblem p;
     p.x = make();
     p.skip = make();
-    p.weight = runner.allocate(float_storage(), {s.width});
+    p.weight = runner.allocate(bench::float_storage(), {s.width});
     p.y = make();
     p.sum = make();
     plan_skip_rms_norm(p, runner.recorder());
@@ -57,7 +55,7 @@ void skip_rms_norm(const Size& s, const bench::Options& options) {
 
 void softmax(const Size& s, const bench::Options& options) {
   const auto record = [&](Runner& runner) {
-    const auto make = [&] { return runner.allocate(float_storage(), {s.tokens * s.rows, s.width}); };
+    const auto make = [&] { return runner.allocate(bench::float_storage(), {s.tokens * s.rows, s.width}); };
     const Tensor x = make();
     plan_softmax({.x = x, .y = make()}, runner.recorder());
   };

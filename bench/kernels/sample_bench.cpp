@@ -36,7 +36,7 @@ std::vector<float> normal(uint32_t count) {
 }
 
 void sample(uint32_t vocabulary, const Setting& setting, const bench::Options& options) {
-  const Storage storage = test_device().caps().f16 ? Storage::kF16 : Storage::kF32;
+  const Storage storage = bench::float_storage();
   const auto record = [&](Runner& runner) {
     const DecodeState state;
     const std::vector<uint32_t> history(vocabulary);

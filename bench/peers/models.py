@@ -134,7 +134,7 @@ def run_sluice(options: argparse.Namespace) -> dict:
 def compare(record: dict, reference: dict, scratch: Path) -> None:
     """Adds how a runtime's tokens and logits differ from the reference's."""
     files = [scratch / f"{r['runtime']}.npy" for r in (record, reference)]
-    if not all(f.exists() for f in files) or "tokens" not in reference:
+    if not all(f.exists() and "tokens" in r for f, r in zip(files, (record, reference))):
         return
     ours, theirs = (np.atleast_2d(np.load(f))[-1].astype(np.float64) for f in files)
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):

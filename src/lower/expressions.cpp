@@ -78,18 +78,21 @@ Storage storage_for(ElementType type) {
   }
 }
 
+void add_source(std::vector<std::string>& sources, std::string source) {
+  if (std::find(sources.begin(), sources.end(), source) == sources.end()) sources.push_back(std::move(source));
+}
+
 // How much of a program's room an operand takes, beyond a tensor's.
 size_t size_of(const ElementExpression& x) {
   return x.inputs.empty() || x.whole_tensor() ? 0 : x.program.code.size() + x.inputs.size();
 }
 
-void append_new(const std::vector<std::string>& names, std::vector<std::string>& to) {
-  for (const std::string& name : names) {
-    if (std::find(to.begin(), to.end(), name) == to.end()) to.push_back(name);
-  }
-}
-
 }  // namespace
+
+void Lowering::name_dispatches(const std::string& node, const std::vector<std::string>& sources) {
+  result_.nodes.resize(recorder_.dispatches().size(), node);
+  result_.sources.resize(recorder_.dispatches().size(), sources);
+}
 
 void Lowering::count_readers() {
   readers_.assign(graph_.values.size(), 0);
@@ -112,15 +115,16 @@ bool Lowering::is_expression(const graph::Node& node, size_t i) const {
 
 ElementOperand Lowering::elements(const graph::Node& node, size_t i) {
   const graph::ValueId id = node.input(i);
-  if (const auto found = expressions_.find(id); found != expressions_.end()) return {found->second.expression, id};
+  if (const auto found = expressions_.find(id); found != expressions_.end())
+    return {found->second.expression, id, found->second.sources};
   if (caps_.fusion && !tensors_[id]) {
     if (const auto constant = scalar(value(id))) return {ElementExpression::of(*constant, sizes(id)), id};
   }
   return {ElementExpression::of(input(node, i)), id};
 }
 
-ElementExpression Lowering::view(const graph::Node& node, size_t i) {
-  return is_expression(node, i) ? elements(node, i).expression : ElementExpression::of(input(node, i));
+ElementOperand Lowering::view(const graph::Node& node, size_t i) {
+  return is_expression(node, i) ? elements(node, i) : ElementOperand(input(node, i));
 }
 
 std::vector<uint32_t> Lowering::input_shape(const graph::Node& node, size_t i) {
@@ -143,22 +147,16 @@ bool Lowering::may_wait(graph::ValueId id, const ElementExpression& x) const {
   return (readers_[id] <= 1 || x.elements() <= kSmall) && !reads_state(x);
 }
 
-// An input that still waits has become a part of x.
-void Lowering::set_elements(const graph::Node& node, size_t i, ElementExpression x, const std::string& kernel) {
-  Origin origin{current_.node, {}};
-  for (const graph::ValueId id : node.inputs) {
-    if (const auto part = expressions_.find(id); part != expressions_.end())
-      append_new(part->second.origin.sources, origin.sources);
-  }
-  append_new(current_.sources, origin.sources);
-  set_output(node, i, {std::move(x), kernel, std::move(origin)});
+void Lowering::set_elements(const graph::Node& node, size_t i, ElementOperand x, const std::string& kernel) {
+  for (std::string& source : sources_of(node)) add_source(x.sources, std::move(source));
+  set_output(node, i, {std::move(x.expression), kernel, origin(node), std::move(x.sources)});
 }
 
 bool Lowering::reshape_elements(const graph::Node& node) {
   if (!is_expression(node, 0)) return false;
   const Waiting& x = expressions_.at(node.input(0));
   auto shaped = kernels::reshaped(x.expression, sizes(node.output(0)));
-  if (shaped) set_output(node, 0, {*std::move(shaped), x.kernel, x.origin});
+  if (shaped) set_output(node, 0, {*std::move(shaped), x.kernel, x.node, x.sources});
   return shaped.has_value();
 }
 
@@ -174,20 +172,15 @@ void Lowering::set_output(const graph::Node& node, size_t i, Waiting x) {
   }
 }
 
-void Lowering::name_dispatches(const Origin& origin) {
-  result_.nodes.resize(recorder_.dispatches().size(), origin.node);
-  result_.sources.resize(recorder_.dispatches().size(), origin.sources);
-}
-
 // In the name of the node that it came from, whoever asks for it.
 void Lowering::compute(const Waiting& x, const Tensor& y) {
-  name_dispatches(current_);
+  name_dispatches(origin(*current_), sources_of(*current_));
   if (x.expression.is_view()) {
     copy_view(x, y);
   } else {
     kernels::plan_expression(x.expression, y, x.kernel, recorder_);
   }
-  name_dispatches(x.origin);
+  name_dispatches(x.node, x.sources);
 }
 
 void Lowering::copy_view(const Waiting& x, const Tensor& y) {
@@ -214,16 +207,16 @@ Tensor Lowering::computed(graph::ValueId id) {
 // The operand as a tensor.
 void Lowering::settle(ElementOperand& operand) {
   if (operand.value != graph::kNoValue) {
-    operand.expression = ElementExpression::of(tensor_of(operand.value));
+    operand = tensor_of(operand.value);
     return;
   }
   const Tensor y = recorder_.scratch(storage_for(operand.expression.type()), operand.expression.shape);
-  compute({operand.expression, "", current_}, y);
-  operand.expression = ElementExpression::of(y);
+  compute({operand.expression, "", origin(*current_), operand.sources}, y);
+  operand = y;
 }
 
-ElementExpression Lowering::compose(std::vector<ElementOperand> operands, const kernels::ElementProgram& program,
-                                    const std::vector<uint32_t>& shape) {
+ElementOperand Lowering::compose(std::vector<ElementOperand> operands, const kernels::ElementProgram& program,
+                                 const std::vector<uint32_t>& shape) {
   const uint64_t count = Tensor{0, Storage::kF32, shape}.elements();
   for (ElementOperand& operand : operands) {
     // What is repeated often is computed once.
@@ -232,8 +225,13 @@ ElementExpression Lowering::compose(std::vector<ElementOperand> operands, const 
   }
   while (true) {
     std::vector<ElementExpression> expressions;
-    for (const ElementOperand& operand : operands) expressions.push_back(operand.expression);
-    if (auto joined = kernels::compose(expressions, program, shape)) return *joined;
+    std::vector<std::string> sources;
+    for (const ElementOperand& operand : operands) {
+      expressions.push_back(operand.expression);
+      for (const std::string& source : operand.sources) add_source(sources, source);
+    }
+    if (auto joined = kernels::compose(expressions, program, shape))
+      return {*std::move(joined), graph::kNoValue, std::move(sources)};
     const auto largest = std::max_element(operands.begin(), operands.end(), [](const auto& a, const auto& b) {
       return size_of(a.expression) < size_of(b.expression);
     });

@@ -82,6 +82,12 @@ double constant_scalar(const Lowering& l, const Node& node, size_t input) {
   return first_element(*v.constant);
 }
 
+// The kernel's name is that of a view's copy; what is computed on the way is named after that.
+static void set_view(Lowering& l, const Node& node, size_t i, ElementOperand x, const char* kernel) {
+  const bool copies = x.expression.is_view();
+  l.set_elements(node, i, std::move(x), copies ? kernel : "");
+}
+
 void lower_alias(Lowering& l, const Node& node) {
   if (!l.reshape_elements(node)) l.alias(node, 0, l.input(node, 0));
 }
@@ -90,9 +96,10 @@ void lower_transpose(Lowering& l, const Node& node) {
   const std::vector<int64_t> given = node.ints("perm");
   std::vector<uint32_t> perm(given.begin(), given.end());
   if (l.takes_views(node)) {
-    const kernels::ElementExpression x = l.view(node, 0);
-    for (size_t d = x.shape.size(); given.empty() && d-- > 0;) perm.push_back(static_cast<uint32_t>(d));
-    return l.set_elements(node, 0, kernels::transposed(x, perm), x.is_view() ? "transpose" : "");
+    ElementOperand x = l.view(node, 0);
+    for (size_t d = x.expression.shape.size(); given.empty() && d-- > 0;) perm.push_back(static_cast<uint32_t>(d));
+    x.expression = kernels::transposed(x.expression, perm);
+    return set_view(l, node, 0, std::move(x), "transpose");
   }
   kernels::plan_transpose({.x = l.input(node, 0), .y = l.output(node, 0), .perm = std::move(perm)}, l.recorder());
 }
@@ -107,8 +114,9 @@ struct Part {
 void lower_part(Lowering& l, const Node& node, size_t i, Part part) {
   const std::vector<uint32_t> shape = l.sizes(node.output(i));
   if (l.takes_views(node) && std::find(shape.begin(), shape.end(), 0u) == shape.end()) {
-    const auto x = kernels::sliced(l.view(node, 0), part.starts, part.steps, shape);
-    return l.set_elements(node, i, x, x.is_view() ? "slice" : "");
+    ElementOperand x = l.view(node, 0);
+    x.expression = kernels::sliced(x.expression, part.starts, part.steps, shape);
+    return set_view(l, node, i, std::move(x), "slice");
   }
   kernels::plan_slice(
       {.x = l.input(node, 0), .y = l.output(node, i), .starts = std::move(part.starts), .steps = std::move(part.steps)},
@@ -158,8 +166,9 @@ void lower_concat(Lowering& l, const Node& node) {
 
 void lower_expand(Lowering& l, const Node& node) {
   if (l.takes_views(node)) {
-    const auto y = kernels::broadcast(l.view(node, 0), l.sizes(node.output(0)));
-    return l.set_elements(node, 0, y, y.is_view() ? "expand" : "");
+    ElementOperand x = l.view(node, 0);
+    x.expression = kernels::broadcast(x.expression, l.sizes(node.output(0)));
+    return set_view(l, node, 0, std::move(x), "expand");
   }
   kernels::plan_expand({.x = l.input(node, 0), .y = l.output(node, 0)}, l.recorder());
 }

@@ -46,8 +46,8 @@ void lower_program(Lowering& l, const Node& node, ElementNode problem) {
   }
   if (const auto wrap = wrap_of(l.value(output).dtype.value()))
     problem.program.apply(*wrap, last_result(problem.program));
-  kernels::ElementExpression x = l.compose(std::move(problem.operands), problem.program, shape);
-  const bool joined = x.program.code.size() > problem.program.code.size();
+  ElementOperand x = l.compose(std::move(problem.operands), problem.program, shape);
+  const bool joined = x.expression.program.code.size() > problem.program.code.size();
   l.set_elements(node, 0, std::move(x), joined ? "" : problem.name);
 }
 
@@ -69,8 +69,7 @@ bool holds_integers(const Lowering& l, const Node& node, size_t input) {
 ElementNode fold_inputs(Lowering& l, const Node& node, ElementOp op) {
   ElementNode problem{{l.elements(node, 0)}, {}, ""};
   for (size_t i = 1; i < node.inputs.size(); ++i) {
-    if (i > 1)
-      problem = {{{l.compose(problem.operands, problem.program, l.sizes(node.output(0))), graph::kNoValue}}, {}, ""};
+    if (i > 1) problem = {{l.compose(problem.operands, problem.program, l.sizes(node.output(0)))}, {}, ""};
     problem.operands.push_back(l.elements(node, i));
     problem.program.apply(op, ElementProgram::input(0), ElementProgram::input(1));
   }

@@ -5,6 +5,10 @@
 
 #include "base/error.h"
 #include "graph/passes/fuse.h"
+#include "graph/passes/fuse_attention.h"
+#include "graph/passes/fuse_norms.h"
+#include "graph/passes/fuse_router.h"
+#include "graph/passes/join_products.h"
 #include "kernels/data/narrow.h"
 #include "kernels/matmul/nbits_plan.h"
 #include "lower/op_table.h"
@@ -291,14 +295,14 @@ Lowered Lowering::run() {
   if (!result_.obstacles.empty()) return std::move(result_);
   count_readers();
   for (const graph::Node& node : graph_.nodes) {
-    current_ = {graph::origin(node), graph::sources_of(node)};
+    current_ = &node;
     try {
       lower_node(node);
     } catch (const Error& error) {
       result_.obstacles.push_back(describe(node) + ": " + error.what());
       assume_outputs(node);
     }
-    name_dispatches(current_);
+    name_dispatches(origin(node), sources_of(node));
   }
   collect();
   return std::move(result_);
@@ -341,7 +345,12 @@ void Lowering::collect() {
 }
 
 void fuse(graph::Graph& graph, const gpu::Caps& caps) {
-  if (caps.fusion) graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
+  if (!caps.fusion) return;
+  graph::fuse_attention(graph);
+  graph::fuse_routers(graph);
+  graph::fuse_norms(graph);
+  graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
+  graph::join_products(graph, {.max_bindings = caps.max_storage_buffers});
 }
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps) {

@@ -75,12 +75,15 @@ void fuse(graph::Graph& graph, const gpu::Caps& caps);
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps);
 
-// What an element-wise node reads: an expression, and the value that it is, if it is one.
+// What an element-wise node reads or makes: an expression, the value that it is, if it is one, and the nodes whose work
+// it takes over.
 struct ElementOperand {
   kernels::ElementExpression expression;
   graph::ValueId value = graph::kNoValue;
+  std::vector<std::string> sources = {};
 
-  ElementOperand(kernels::ElementExpression x, graph::ValueId id) : expression(std::move(x)), value(id) {}
+  ElementOperand(kernels::ElementExpression x, graph::ValueId id, std::vector<std::string> from = {})
+      : expression(std::move(x)), value(id), sources(std::move(from)) {}
   ElementOperand(const Tensor& x)  // NOLINT(google-explicit-constructor)
       : expression(kernels::ElementExpression::of(x)) {}
 };
@@ -115,15 +118,15 @@ class Lowering {
   // element are not made tensors.
   ElementOperand elements(const graph::Node& node, size_t i);
   // The i-th input to take a view of; only where takes_views().
-  kernels::ElementExpression view(const graph::Node& node, size_t i);
+  ElementOperand view(const graph::Node& node, size_t i);
   bool takes_views(const graph::Node& node) const;
   std::vector<uint32_t> input_shape(const graph::Node& node, size_t i);
   bool is_expression(const graph::Node& node, size_t i) const;  // not a tensor yet
   // program(operands...) as one expression. Operands that make it too large for a dispatch are computed first.
-  kernels::ElementExpression compose(std::vector<ElementOperand> operands, const kernels::ElementProgram& program,
-                                     const std::vector<uint32_t>& shape);
+  ElementOperand compose(std::vector<ElementOperand> operands, const kernels::ElementProgram& program,
+                         const std::vector<uint32_t>& shape);
   // Makes an expression the node's i-th output, to be computed when it is needed. `kernel` names its dispatch.
-  void set_elements(const graph::Node& node, size_t i, kernels::ElementExpression x, const std::string& kernel);
+  void set_elements(const graph::Node& node, size_t i, ElementOperand x, const std::string& kernel);
   // Makes the first input, if it is an expression whose elements can be walked so, the first output in another shape.
   bool reshape_elements(const graph::Node& node);
 
@@ -141,14 +144,11 @@ class Lowering {
   Tensor place_derived(graph::ValueId id, std::vector<graph::Dim> elements);
   Tensor tensor_of(graph::ValueId id);
   Tensor unpacked(const Tensor& tensor);
-  struct Origin {  // as in Lowered
-    std::string node;
-    std::vector<std::string> sources;
-  };
   struct Waiting {
     kernels::ElementExpression expression;
-    std::string kernel;  // the name of its dispatch
-    Origin origin;
+    std::string kernel;                  // its dispatch's name
+    std::string node;                    // that it came from
+    std::vector<std::string> sources{};  // and all whose work it does
   };
 
   void count_readers();
@@ -160,7 +160,7 @@ class Lowering {
   Tensor computed(graph::ValueId id);
   void settle(ElementOperand& operand);
   // Dispatches that have no node yet came from this one.
-  void name_dispatches(const Origin& origin);
+  void name_dispatches(const std::string& node, const std::vector<std::string>& sources);
   void place_inputs();
   void place_input(graph::ValueId id, bool is_state);
   void lower_node(const graph::Node& node);
@@ -174,7 +174,7 @@ class Lowering {
   std::vector<Tensor> tensors_;                    // by value id
   std::map<graph::ValueId, Waiting> expressions_;  // values that are not computed yet
   std::vector<uint32_t> readers_;                  // of each value
-  Origin current_;                                 // the node that is being lowered
+  const graph::Node* current_ = nullptr;           // that is being lowered
   // Slots by the bytes of their constant, so that a folded Reshape of a weight shares the weight's slot.
   std::map<const std::byte*, std::vector<Slot>> constants_;
   std::map<Slot, size_t> slot_index_;  // of constants, in result_.slots

@@ -186,11 +186,14 @@ constexpr OpRow kOps[] = {
     {kMs, "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
 };
 
-// What graph/passes/fuse.h makes of them.
+// What the passes in graph/passes/ make of them.
 constexpr OpRow kJoined[] = {
+    {"sluice", "GroupQueryAttention", lower_group_query_attention, kFloats, {1, 1}},
+    {"sluice", "JoinedMatMulNBits", lower_joined_matmul_nbits, kFloats, {1, 1}},
     {"sluice", "MatMul", lower_matmul, kFloats},
     {"sluice", "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
     {"sluice", "QMoE", lower_qmoe, kFloats, {1, 1}},
+    {"sluice", "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
 };
 
 struct IdleAttribute {

@@ -133,6 +133,7 @@ void lower_cumsum(Lowering& l, const Node& node);
 void lower_topk(Lowering& l, const Node& node);
 
 // lower_nn.cpp
+void lower_joined_matmul_nbits(Lowering& l, const Node& node);
 void lower_matmul(Lowering& l, const Node& node);
 void lower_gemm(Lowering& l, const Node& node);
 void lower_matmul_nbits(Lowering& l, const Node& node);

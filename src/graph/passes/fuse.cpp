@@ -153,9 +153,9 @@ class Fuser {
     return std::all_of(shape->begin(), shape->end() - 1, [](const Dim& d) { return d == Dim{1, 0}; });
   }
 
-  // With router_weights, QMoE binds as many tensors as a device must allow.
+  // QMoE with zero points and with router_weights or a selection bias binds as many tensors as a device must allow.
   bool takes_norm(const Node& node) const {
-    if (node.op_type == "QMoE") return is_product(node) && !node.has(14);
+    if (node.op_type == "QMoE") return is_product(node) && !(node.has(11) && (node.has(14) || node.has(17)));
     if (node.op_type != "MatMul" || !node.domain.empty()) return is_product(node);
     const auto& b = graph_.values[node.input(1)].shape;
     return b && b->size() == 2;

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace sluice::kernels {
@@ -29,6 +31,18 @@ void StridedSpace::collapse() {
   }
   dims = std::move(joined);
   strides = std::move(steps);
+}
+
+std::pair<int64_t, int64_t> extent(const std::vector<uint32_t>& dims, const std::vector<int64_t>& strides,
+                                   int64_t offset) {
+  int64_t first = offset, last = offset;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (dims[d] == 0) return {offset, offset};
+    const int64_t span = (int64_t{dims[d]} - 1) * strides[d];
+    first += std::min<int64_t>(span, 0);
+    last += std::max<int64_t>(span, 0);
+  }
+  return {first, last};
 }
 
 std::vector<int64_t> row_major_strides(const std::vector<uint32_t>& shape) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sluice::kernels {
@@ -19,6 +20,10 @@ struct StridedSpace {
   // Drops dimensions of size 1 and joins neighbours; leaves at least one dimension. Sizes must not be 0.
   void collapse();
 };
+
+// The least and the greatest index that a walk from `offset` on comes to; `offset` twice for an empty one.
+std::pair<int64_t, int64_t> extent(const std::vector<uint32_t>& dims, const std::vector<int64_t>& strides,
+                                   int64_t offset);
 
 // Strides of a contiguous tensor.
 std::vector<int64_t> row_major_strides(const std::vector<uint32_t>& shape);

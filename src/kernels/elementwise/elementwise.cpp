@@ -123,13 +123,8 @@ ElementType element_type(Storage storage) {
 std::vector<int64_t> ElementInput::strides_along(const std::vector<uint32_t>& shape) const {
   if (!strides) return broadcast_strides(tensor.shape, shape, kTag);
   if (strides->size() != shape.size()) fail(kTag, "{} strides for {} dimensions", strides->size(), shape.size());
-  int64_t first = offset, last = offset;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    if (shape[d] == 0) return *strides;
-    const int64_t span = (int64_t{shape[d]} - 1) * (*strides)[d];
-    first += std::min<int64_t>(span, 0);
-    last += std::max<int64_t>(span, 0);
-  }
+  if (std::find(shape.begin(), shape.end(), 0u) != shape.end()) return *strides;
+  const auto [first, last] = extent(shape, *strides, offset);
   if (first < 0 || last >= static_cast<int64_t>(tensor.elements()))
     fail(kTag, "elements {} to {} of a tensor of {} are read", first, last, tensor.elements());
   return *strides;

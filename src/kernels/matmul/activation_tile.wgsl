@@ -26,10 +26,12 @@ fn activations(start: u32, k: u32) -> Staged {
   }
   return v;
 #else
-  if (k < params.k) {
-    return Staged(x[(start + k) / 4u]);
+#if RAGGED
+  if (k >= params.k) {
+    return Staged();
   }
-  return Staged();
+#endif
+  return Staged(x[(start + k) / 4u]);
 #endif
 }
 

@@ -4,7 +4,8 @@
 // of neighbouring columns. TM / TR and TN / TC are multiples of 8, TC of 4.
 alias StagedElement = f32;
 alias Staged = vec4<f32>;
-const QUADS: u32 = 4u;  // of K in a step
+const QUADS: u32 = 4u;
+const STEP: u32 = 4u * QUADS;  // of K
 const COLUMN_LANES: u32 = TN / TC;
 const ROW_LANES: u32 = TM / TR;
 const WG: u32 = COLUMN_LANES * ROW_LANES;
@@ -35,16 +36,20 @@ fn multiply_tiles(lane: u32, sums: ptr<function, Sums>) {
     for (var j = 0u; j < TC; j++) {
       b[j] = b_tile[b_at + j * COLUMN_LANES * QUADS];
     }
-    for (var i = 0u; i < TR; i++) {
-      let a = a_tile[a_at + i * ROW_LANES * QUADS];
-      for (var g = 0u; g < GROUPS; g++) {
-        let j = 4u * g;
-        var s = (*sums)[i * GROUPS + g];
-        s = fma(vec4<f32>(a.x), vec4<f32>(b[j].x, b[j + 1u].x, b[j + 2u].x, b[j + 3u].x), s);
-        s = fma(vec4<f32>(a.y), vec4<f32>(b[j].y, b[j + 1u].y, b[j + 2u].y, b[j + 3u].y), s);
-        s = fma(vec4<f32>(a.z), vec4<f32>(b[j].z, b[j + 1u].z, b[j + 2u].z, b[j + 3u].z), s);
-        s = fma(vec4<f32>(a.w), vec4<f32>(b[j].w, b[j + 1u].w, b[j + 2u].w, b[j + 3u].w), s);
-        (*sums)[i * GROUPS + g] = s;
+    for (var part = 0u; part < TR; part += 2u) {
+      if (part * ROW_LANES < used_rows) {
+        for (var i = part; i < part + 2u; i++) {
+          let a = a_tile[a_at + i * ROW_LANES * QUADS];
+          for (var g = 0u; g < GROUPS; g++) {
+            let j = 4u * g;
+            var s = (*sums)[i * GROUPS + g];
+            s = fma(vec4<f32>(a.x), vec4<f32>(b[j].x, b[j + 1u].x, b[j + 2u].x, b[j + 3u].x), s);
+            s = fma(vec4<f32>(a.y), vec4<f32>(b[j].y, b[j + 1u].y, b[j + 2u].y, b[j + 3u].y), s);
+            s = fma(vec4<f32>(a.z), vec4<f32>(b[j].z, b[j + 1u].z, b[j + 2u].z, b[j + 3u].z), s);
+            s = fma(vec4<f32>(a.w), vec4<f32>(b[j].w, b[j + 1u].w, b[j + 2u].w, b[j + 3u].w), s);
+            (*sums)[i * GROUPS + g] = s;
+          }
+        }
       }
     }
   }

@@ -193,10 +193,10 @@ void plan_gemv(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& re
 }
 
 void plan_gemm(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& recorder) {
-  const TileShape tile = tile_shape({q.m, q.n, q.batches, false}, recorder.caps());
+  const TileShape tile = tile_shape({TileCore::kMultiplyAdds, q.m, q.n, q.batches}, recorder.caps());
   d.name = "matmul/gemm";
   d.shader.file = "kernels/matmul/matmul_gemm.wgsl";
-  append_tile_defines(tile, d.shader.defines);
+  append_tile_defines(tile, q.k, d.shader.defines);
   d.shader.defines.emplace_back("B", wgsl_type(p.b.storage));
   d.shader.defines.emplace_back("TRANS_A", p.trans_a ? 1u : 0u);
   d.groups = fold_groups(uint64_t{ceil_div(q.n, tile.columns)} * ceil_div(q.m, tile.rows) * q.batches, recorder.caps());

@@ -20,6 +20,7 @@ fn start_tile(lane: u32, tile: u32) -> bool {
   set_batch(tile / tiles);
   first_row = tile % tiles % row_tiles * TM;
   first_column = tile % tiles / row_tiles * TN;
+  used_rows = params.m - first_row;
   return true;
 }
 

@@ -1,5 +1,5 @@
 // y[m, n] = sum_k x[m, k] * (q[n, k] - zero[n, k / BLOCK]) * scale[n, k / BLOCK] (+ bias[n]) (+ residual[m, n]).
-// A workgroup makes a tile (tile.wgsl).
+// A workgroup makes a tile (tile.wgsl); with packed dot products (CORE 2) x is what quantise_rows.wgsl left.
 struct Params {
   m: u32,
   rows: u32,  // n
@@ -12,18 +12,30 @@ struct Params {
 }
 @group(0) @binding(5) var<storage, read> residual: array<R>;
 @group(0) @binding(6) var<storage, read_write> y: array<Y>;
+#if CORE == 2
+@group(0) @binding(8) var<uniform> params: Params;
+#else
 @group(0) @binding(7) var<uniform> params: Params;
+#endif
 
 #include "kernels/matmul/tile.wgsl"
+#if CORE == 2
+#include "kernels/matmul/dot_operands.wgsl"
+#else
 #include "kernels/matmul/activation_tile.wgsl"
 #include "kernels/matmul/nbits_tile.wgsl"
+#endif
 
 var<private> first_row: u32;
 var<private> first_column: u32;
 
 // Rows and columns beyond the last are computed like the last and not stored.
+fn row_of(row: u32) -> u32 {
+  return min(first_row + row, params.m - 1u);
+}
+
 fn row_start(row: u32) -> u32 {
-  return min(first_row + row, params.m - 1u) * params.k;
+  return row_of(row) * params.k;
 }
 
 fn weight_row(column: u32) -> u32 {
@@ -37,8 +49,11 @@ fn start_tile(lane: u32, tile: u32) -> bool {
   // Neighbouring workgroups share weights: rows vary fastest.
   first_row = tile % params.row_tiles * TM;
   first_column = tile / params.row_tiles * TN;
+  used_rows = params.m - first_row;
+#if CORE != 2
   find_rows(lane);
   find_columns(lane);
+#endif
   return true;
 }
 

@@ -10,7 +10,8 @@ alias Staged = vec4<f16>;
 alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Result = subgroup_matrix_result<f32, 16, 16>;
-const PITCH: u32 = 4u * QUADS + 8u;
+const STEP: u32 = 4u * QUADS;  // of K
+const PITCH: u32 = STEP + 8u;
 const ROW_SUBGROUPS: u32 = TM / (16u * IM);
 const COLUMN_SUBGROUPS: u32 = TN / 32u;
 const WG: u32 = SUBGROUP * ROW_SUBGROUPS * COLUMN_SUBGROUPS;
@@ -48,14 +49,6 @@ fn stage_b(column: u32, quad: u32, v: Staged) {
   b_tile[at + 3u] = v.w;
 }
 
-fn left(at: u32) -> Left {
-  return subgroupMatrixLoad<Left>(&a_tile, at, false, PITCH);
-}
-
-fn right(at: u32) -> Right {
-  return subgroupMatrixLoad<Right>(&b_tile, at, true, PITCH);
-}
-
 fn first_row_of(subgroup: u32) -> u32 {
   return subgroup / COLUMN_SUBGROUPS * (16u * IM);
 }
@@ -67,20 +60,23 @@ fn first_column_of(subgroup: u32) -> u32 {
 fn multiply_tiles(subgroup: u32, sums: ptr<function, Sums>) {
   let row = first_row_of(subgroup) * PITCH;
   let column = first_column_of(subgroup) * PITCH;
-  for (var k = 0u; k < 4u * QUADS; k += 16u) {
-    let b0 = right(column + k);
-    let b1 = right(column + 16u * PITCH + k);
-    let a0 = left(row + k);
+  if (first_row_of(subgroup) >= used_rows) {
+    return;
+  }
+  for (var k = 0u; k < STEP; k += 16u) {
+    let b0 = subgroupMatrixLoad<Right>(&b_tile, column + k, true, PITCH);
+    let b1 = subgroupMatrixLoad<Right>(&b_tile, column + 16u * PITCH + k, true, PITCH);
+    let a0 = subgroupMatrixLoad<Left>(&a_tile, row + k, false, PITCH);
     sums.s00 = subgroupMatrixMultiplyAccumulate(a0, b0, sums.s00);
     sums.s01 = subgroupMatrixMultiplyAccumulate(a0, b1, sums.s01);
-    let a1 = left(row + 16u * PITCH + k);
+    let a1 = subgroupMatrixLoad<Left>(&a_tile, row + 16u * PITCH + k, false, PITCH);
     sums.s10 = subgroupMatrixMultiplyAccumulate(a1, b0, sums.s10);
     sums.s11 = subgroupMatrixMultiplyAccumulate(a1, b1, sums.s11);
 #if IM == 4
-    let a2 = left(row + 32u * PITCH + k);
+    let a2 = subgroupMatrixLoad<Left>(&a_tile, row + 32u * PITCH + k, false, PITCH);
     sums.s20 = subgroupMatrixMultiplyAccumulate(a2, b0, sums.s20);
     sums.s21 = subgroupMatrixMultiplyAccumulate(a2, b1, sums.s21);
-    let a3 = left(row + 48u * PITCH + k);
+    let a3 = subgroupMatrixLoad<Left>(&a_tile, row + 48u * PITCH + k, false, PITCH);
     sums.s30 = subgroupMatrixMultiplyAccumulate(a3, b0, sums.s30);
     sums.s31 = subgroupMatrixMultiplyAccumulate(a3, b1, sums.s31);
 #endif

@@ -27,9 +27,13 @@ fn find_columns(lane: u32) {
 fn fetch_values(load: u32, row: u32, k: u32) {
   var v = Staged();
 #if UNIT == 4
-  if (k < params.k) {
-    v = Staged(weights[row * params.row_pitch + k / 4u]);
+#if RAGGED
+  if (k >= params.k) {
+    b_values[load] = v;
+    return;
   }
+#endif
+  v = Staged(weights[row * params.row_pitch + k / 4u]);
 #else
   for (var j = 0u; j < 4u; j++) {
     if (k + j < params.k) {
@@ -59,20 +63,42 @@ fn weight_word(row: u32, k: u32) -> u32 {
 
 // Beyond the end of a row scales are 0, so that nothing but zeros is staged.
 fn fetch_values(load: u32, row: u32, k: u32) {
-  b_scales[load] = 0.0;
-  if (k < params.k) {
-    b_values[load] = weight_word(row, k);
-    b_zeros[load] = zero_point_of(row, block_of(k));
-    b_scales[load] = scale_of(row, block_of(k));
+#if RAGGED
+  if (k >= params.k) {
+    b_scales[load] = 0.0;
+    return;
   }
+#endif
+  b_values[load] = weight_word(row, k);
+  b_zeros[load] = zero_point_of(row, block_of(k));
+  b_scales[load] = scale_of(row, block_of(k));
 }
 
+#if CORE == 1 && BITS == 4 && ZP != 2
+// As nbits.wgsl does it in f32: or-ed into the mantissa of 1024, two values at a time become floats without conversion.
+fn half_pair(word: u32, zero: f16, scale: f16) -> vec2<f16> {
+  return (bitcast<vec2<f16>>((word & 0x000f000fu) | 0x64006400u) - (1024.0h + zero)) * scale;
+}
+
+fn put_values(load: u32, column: u32, first_quad: u32) {
+  let word = b_values[load];
+  let zero = f16(b_zeros[load]);
+  let scale = f16(b_scales[load]);
+  let v04 = half_pair(word, zero, scale);
+  let v15 = half_pair(word >> 4u, zero, scale);
+  let v26 = half_pair(word >> 8u, zero, scale);
+  let v37 = half_pair(word >> 12u, zero, scale);
+  stage_b(column, first_quad, Staged(v04.x, v15.x, v26.x, v37.x));
+  stage_b(column, first_quad + 1u, Staged(v04.y, v15.y, v26.y, v37.y));
+}
+#else
 fn put_values(load: u32, column: u32, first_quad: u32) {
   let scale = b_scales[load] * X_SCALE;
   for (var quad = 0u; quad < VALUES / 4u; quad++) {
     stage_b(column, first_quad + quad, Staged(scaled_quad(b_values[load], quad, b_zeros[load]) * scale));
   }
 }
+#endif
 #endif
 
 fn fetch_b(lane: u32, k: u32) {

@@ -38,8 +38,9 @@ uint32_t max_row_tiles(uint32_t entries, uint32_t experts, uint32_t tile_rows) {
 void choose_tiles(const QMoEProblem& p, uint32_t entries, const gpu::Caps& caps, Chunk& c) {
   const QMoESizes& s = c.sizes;
   const uint32_t groups = std::min(entries, s.experts);
-  TileDemand demand{ceil_div(entries, groups), (s.fused != 0 ? 2 : 1) * s.inner, groups,
-                    p.input.storage == Storage::kF16};
+  const bool matrices = p.input.storage == Storage::kF16 && has_subgroup_matrices(caps);
+  TileDemand demand{matrices ? TileCore::kMatrices : TileCore::kMultiplyAdds, ceil_div(entries, groups),
+                    (s.fused != 0 ? 2 : 1) * s.inner, groups};
   c.fc1 = tile_shape(demand, caps);
   demand.columns = s.hidden;
   demand.tile_rows = c.fc1.rows;
@@ -58,9 +59,11 @@ void plan_route(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   d.name = "qmoe/route";
   d.shader.file = "kernels/moe/qmoe_route.wgsl";
   d.shader.defines = {{"WG", c.sizes.experts <= 64 ? 64u : 128u}};
-  append_selection_defines(p, c.sizes, d.shader.defines);
+  append_selection_defines(p, c.sizes, 1, d.shader.defines);
   d.shader.in_bounds = true;
-  d.operands = {in(p.router), in(p.router_weights ? p.router_weights : p.router), out(c.route)};
+  d.operands = {in(p.router), out(c.route)};
+  append_selection_operands(p, 0, d);
+  d.shader.defines.emplace_back("AT_PARAMS", static_cast<uint32_t>(d.operands.size()));
   d.set_uniforms(chunk_params(p, c, {}));
   d.groups = fold_groups(c.sizes.tokens, recorder.caps());
   recorder.add(std::move(d));
@@ -90,7 +93,7 @@ void plan_product(const QMoEProblem& p, const Chunk& c, QMoEStage stage, Recorde
   d.name = down ? "qmoe/prefill_fc2" : stage == QMoEStage::kPlain ? "qmoe/prefill_fc3" : "qmoe/prefill_fc1";
   d.shader.file = "kernels/moe/qmoe_tile.wgsl";
   d.shader.defines = {{"O", wgsl_type((down ? c.product : c.inner).storage)}};
-  append_tile_defines(tile, d.shader.defines);
+  append_tile_defines(tile, weights.k, d.shader.defines);
   append_activation_defines(p, fused, stage, d.shader.defines);
   append_row_defines(x, weights, d.shader.defines);
   d.shader.in_bounds = nbits_layout(weights).aligned;
@@ -131,7 +134,7 @@ void plan_qmoe_prefill(const QMoEProblem& p, const QMoESizes& s, Recorder& recor
   c.max_tiles = max_row_tiles(entries, s.experts, c.fc1.rows);
   c.route = recorder.scratch(Storage::kF32, {2 * entries});
   c.plan = recorder.scratch(Storage::kU32, {c.list() + entries});
-  c.inner = recorder.scratch(c.fc2.matrices ? Storage::kF16 : Storage::kF32, {entries, s.inner});
+  c.inner = recorder.scratch(c.fc2.core == TileCore::kMatrices ? Storage::kF16 : Storage::kF32, {entries, s.inner});
   c.product = recorder.scratch(Storage::kF32, {entries, s.hidden});
   for (c.first_token = 0; c.first_token < s.tokens; c.first_token += step) {
     c.sizes.tokens = std::min(step, s.tokens - c.first_token);

@@ -45,6 +45,7 @@ fn start_tile(lane: u32, flat: u32) -> bool {
   first_position = plan[2u + 3u * tile];
   end_position = plan[3u + 3u * tile];
   first_column = flat % params.tiles * TN;
+  used_rows = end_position - first_position;
   find_rows(lane);
   find_columns(lane);
   return true;
