@@ -1,7 +1,7 @@
 # The commands that people and CI use. Each of them first brings what it needs (tools/setup.py), so a fresh clone needs nothing before.
 .DEFAULT_GOAL := build
 .PHONY: build demo test bench bench-plot format check deps deps-tests configure-tests clean help \
-        check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-random check-variants
+        check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-random check-variants check-page
 
 # setup.py puts a cargo of the distribution that goes by another name into .deps/rust.
 export PATH := $(CURDIR)/.deps/rust:$(PATH):$(HOME)/.cargo/bin
@@ -45,7 +45,7 @@ configure-tests: deps-tests
 format:  ## Format all C++ files
 	$(PYTHON) tools/format.py
 
-check: check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-random check-variants  ## Everything that `make test` does not do
+check: check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-random check-variants check-page  ## Everything that `make test` does not do
 
 check-format:
 	$(PYTHON) tools/format.py --check
@@ -82,6 +82,10 @@ check-variants: configure-tests  ## The tests on a device with fewer features
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable subgroups
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable f16
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable f16,subgroups,dot4i8,subgroup-matrix,timestamps,large-limits,fusion
+
+check-page: configure-tests  ## The profile's HTML page in a real browser
+	cmake --build $(RELEASE) --target sluice
+	SLUICE_NEED_BROWSER=1 .deps/venv/bin/python -m pytest -q tests/python/test_profile_page.py
 
 clean:  ## Remove build/ (.deps/ stays)
 	rm -rf build

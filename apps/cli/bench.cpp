@@ -21,12 +21,6 @@ struct BenchArgs {
   std::string output = "table";
 };
 
-std::vector<uint32_t> made_up_prompt(uint32_t length, uint32_t vocabulary) {
-  std::vector<uint32_t> ids(length);
-  for (uint32_t i = 0; i < length; ++i) ids[i] = static_cast<uint32_t>((uint64_t{i} * 7919 + 11) % vocabulary);
-  return ids;
-}
-
 BenchRow summarize(std::string test, uint32_t depth, std::vector<double> rates) {
   std::sort(rates.begin(), rates.end());
   const size_t middle = rates.size() / 2;
@@ -37,7 +31,7 @@ BenchRow summarize(std::string test, uint32_t depth, std::vector<double> rates) 
 // The first run compiles what is needed and is not counted. A cache that can be cut back to `depth` tokens serves all
 // runs.
 BenchRow bench_prompt(TextModel& model, uint32_t length, uint32_t depth, uint32_t repeats) {
-  const std::vector<uint32_t> ids = made_up_prompt(depth + length, model.vocabulary());
+  const std::vector<uint32_t> ids = made_up_ids(depth + length, model.vocabulary());
   SamplingOptions sampling;
   sampling.max_tokens = 0;
   std::vector<double> rates;
@@ -53,7 +47,7 @@ BenchRow bench_prompt(TextModel& model, uint32_t length, uint32_t depth, uint32_
 }
 
 BenchRow bench_decode(TextModel& model, uint32_t length, uint32_t depth, uint32_t repeats) {
-  const std::vector<uint32_t> ids = made_up_prompt(std::max(depth, 1u), model.vocabulary());
+  const std::vector<uint32_t> ids = made_up_ids(std::max(depth, 1u), model.vocabulary());
   SamplingOptions sampling;
   sampling.max_tokens = length + 1;  // the first comes with the prompt
   sampling.ignore_stop_tokens = true;

@@ -88,6 +88,12 @@ SamplingOptions SamplingArgs::apply_to(SamplingOptions options) const {
   return options;
 }
 
+std::vector<uint32_t> made_up_ids(uint32_t length, uint32_t vocabulary) {
+  std::vector<uint32_t> ids(length);
+  for (uint32_t i = 0; i < length; ++i) ids[i] = static_cast<uint32_t>((uint64_t{i} * 7919 + 11) % vocabulary);
+  return ids;
+}
+
 nlohmann::ordered_json load_json(const LoadTimes& t) {
   return {{"files", t.files}, {"device", t.device}, {"plan", t.plan}, {"upload", t.upload}, {"compile", t.compile}};
 }

@@ -42,6 +42,10 @@ void add_chat(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_profile(CLI::App& app);
+
+// A prompt to measure with: ids spread over the vocabulary.
+std::vector<uint32_t> made_up_ids(uint32_t length, uint32_t vocabulary);
 
 // Of a model, for --output json: seconds of loading by part, bytes on the device.
 nlohmann::ordered_json load_json(const LoadTimes& times);

@@ -19,9 +19,11 @@ int run(int argc, char** argv) {
   sluice::cli::add_devices(app);
   sluice::cli::add_inspect(app);
   sluice::cli::add_bench(app);
+  sluice::cli::add_profile(app);
   try {
     app.parse(argc, argv);
-    if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand (run, chat, devices, inspect or bench)");
+    if (app.get_subcommands().empty())
+      throw CLI::RequiredError("A subcommand (run, chat, devices, inspect, bench or profile)");
     return 0;
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);  // prints help, version or the mistake

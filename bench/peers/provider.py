@@ -16,6 +16,8 @@ def default_library() -> str:
 
 
 class Provider:
+    profile_prefix = ""  # sessions write ONNX Runtime's own profile to files that begin so; empty: none
+
     def __init__(self, library: str | Path | None = None):
         ort.register_execution_provider_library("webgpu", str(library or default_library()))
         self.device = next((d for d in ort.get_ep_devices() if d.ep_name == NAME), None)
@@ -27,6 +29,9 @@ class Provider:
         """`settings` are the provider's own: enableGraphCapture="1"."""
         options = ort.SessionOptions()
         options.log_severity_level = 3
+        options.enable_profiling = bool(self.profile_prefix)
+        if self.profile_prefix:
+            options.profile_file_prefix = self.profile_prefix
         options.add_provider_for_devices([self.device], settings)
         return ort.InferenceSession(model, options)
 

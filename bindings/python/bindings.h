@@ -7,5 +7,6 @@ namespace sluice::python {
 
 void bind_session(nanobind::module_& module);
 void bind_generator(nanobind::module_& module);
+void bind_profile(nanobind::module_& module);
 
 }  // namespace sluice::python

@@ -66,6 +66,11 @@ nb::object logits(TextModel& model, const Ids& prompt) {
   return nb::cast(nb::ndarray<nb::numpy, float>(values->data(), 2, shape, owner));
 }
 
+Profile profile(TextModel& model, const Ids& prompt, const ProfileOptions& options) {
+  const nb::gil_scoped_release release;
+  return model.profile(prompt, options);
+}
+
 std::string apply_chat_template(const TextModel& model, const Messages& messages) {
   std::vector<Message> conversation;
   for (const auto& [role, content] : messages) conversation.push_back({role, content});
@@ -136,7 +141,8 @@ void bind_generator(nb::module_& module) {
       .def("apply_chat_template", apply_chat_template, "messages"_a)
       .def("start", start, "prompt"_a, "sampling"_a)
       .def("clear", &TextModel::clear, nb::call_guard<nb::gil_scoped_release>())
-      .def("logits", logits, "prompt"_a);
+      .def("logits", logits, "prompt"_a)
+      .def("profile", profile, "prompt"_a, "options"_a);
 }
 
 }  // namespace sluice::python

@@ -64,6 +64,7 @@ NB_MODULE(_core, module) {
   error.attr("__doc__") =
       "Whatever a model, a device or an input can cause; the message names the rule, the limit and the value.";
   bind_devices(module);
+  sluice::python::bind_profile(module);
   sluice::python::bind_session(module);
   sluice::python::bind_generator(module);
   module.def("operators", &sluice::operators);

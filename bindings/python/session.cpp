@@ -59,9 +59,22 @@ nb::object to_numpy(HostTensor tensor) {
   return nb::cast(nb::ndarray<nb::numpy>(bytes->data(), shape.size(), shape.data(), owner, nullptr, dtype));
 }
 
-nb::dict run(Session& session, const std::map<std::string, Array>& arrays) {
+using Arrays = std::map<std::string, Array>;
+
+std::map<std::string, HostTensor> to_tensors(const Arrays& arrays) {
   std::map<std::string, HostTensor> feeds;
   for (const auto& [name, array] : arrays) feeds[name] = to_tensor(name, array);
+  return feeds;
+}
+
+Profile profile(Session& session, const Arrays& arrays, const ProfileOptions& options) {
+  const std::map<std::string, HostTensor> feeds = to_tensors(arrays);
+  const nb::gil_scoped_release release;
+  return session.profile(feeds, options);
+}
+
+nb::dict run(Session& session, const Arrays& arrays) {
+  const std::map<std::string, HostTensor> feeds = to_tensors(arrays);
   std::map<std::string, HostTensor> results;
   {
     const nb::gil_scoped_release release;
@@ -95,7 +108,8 @@ void bind_session(nb::module_& module) {
       .def("__init__", open_bytes, "model"_a, "folder"_a, "device"_a)
       .def_prop_ro("inputs", &Session::inputs)
       .def_prop_ro("outputs", &Session::outputs)
-      .def("run", run, "feeds"_a);
+      .def("run", run, "feeds"_a)
+      .def("profile", profile, "feeds"_a, "options"_a);
 }
 
 }  // namespace sluice::python

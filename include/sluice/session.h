@@ -14,6 +14,7 @@
 
 #include "sluice/device.h"
 #include "sluice/error.h"
+#include "sluice/profile.h"
 
 namespace sluice {
 
@@ -53,6 +54,10 @@ class Session {
   // All inputs by name -> all outputs by name. Throws Error with every obstacle: unsupported operators, wrong inputs,
   // limits. Any thread may call it; calls take turns.
   std::map<std::string, HostTensor> run(const std::map<std::string, HostTensor>& feeds);
+
+  // Runs the graph options.repeats times in each way of measuring and says where the time went; options.phase and
+  // options.tokens mean nothing here. Throws what run() throws.
+  Profile profile(const std::map<std::string, HostTensor>& feeds, const ProfileOptions& options = {});
 
  private:
   struct Impl;

@@ -12,6 +12,7 @@
 
 #include "sluice/device.h"
 #include "sluice/error.h"
+#include "sluice/profile.h"
 
 namespace sluice {
 
@@ -151,6 +152,10 @@ class TextModel {
 
   // Logits (prompt.size(), vocabulary()) in float32 of every position, computed from an empty cache.
   std::vector<float> logits(std::span<const uint32_t> prompt);
+
+  // Runs `prompt`, at least one token, and options.tokens more, several times, and says where the time went. Forgets
+  // what the cache holds. Throws Error if prompt and tokens exceed the context length.
+  Profile profile(std::span<const uint32_t> prompt, const ProfileOptions& options = {});
 
   // Of the token after `depth` others.
   TokenCost token_cost(uint32_t depth) const;

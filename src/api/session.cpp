@@ -3,6 +3,7 @@
 #include <array>
 
 #include "api/open_device.h"
+#include "api/profile.h"
 #include "base/error.h"
 #include "graph/infer.h"
 #include "onnx/import.h"
@@ -40,6 +41,12 @@ std::vector<TensorInfo> infos_of(const std::vector<graph::ValueId>& ids, const g
   return infos;
 }
 
+std::map<std::string, runtime::HostTensor> inner_tensors(const std::map<std::string, HostTensor>& feeds) {
+  std::map<std::string, runtime::HostTensor> inner;
+  for (const auto& [name, tensor] : feeds) inner[name] = {parse_dtype(tensor.dtype), tensor.shape, tensor.bytes};
+  return inner;
+}
+
 }  // namespace
 
 struct Session::Impl {
@@ -49,10 +56,12 @@ struct Session::Impl {
     const std::lock_guard lock(device->mutex);
     gpu::Device& open = *device->device;
     std::vector<TensorInfo> inputs = infos_of(graph.inputs, graph);
-    return std::unique_ptr<Impl>(new Impl{std::move(device), runtime::Session(open, std::move(graph)),
+    const std::string name = graph.name;
+    return std::unique_ptr<Impl>(new Impl{name, std::move(device), runtime::Session(open, std::move(graph)),
                                           std::move(inputs), infos_of(inferred.outputs, inferred)});
   }
 
+  std::string name;  // of the graph
   std::shared_ptr<Device::Impl> device;
   runtime::Session session;
   std::vector<TensorInfo> inputs, outputs;
@@ -77,14 +86,24 @@ const std::vector<TensorInfo>& Session::inputs() const { return impl_->inputs; }
 const std::vector<TensorInfo>& Session::outputs() const { return impl_->outputs; }
 
 std::map<std::string, HostTensor> Session::run(const std::map<std::string, HostTensor>& feeds) {
-  std::map<std::string, runtime::HostTensor> inner;
-  for (const auto& [name, tensor] : feeds) inner[name] = {parse_dtype(tensor.dtype), tensor.shape, tensor.bytes};
   std::map<std::string, HostTensor> results;
   const std::lock_guard lock(impl_->device->mutex);
-  for (auto& [key, tensor] : impl_->session.run(inner)) {
+  for (auto& [key, tensor] : impl_->session.run(inner_tensors(feeds))) {
     results[key] = {std::string(name(tensor.dtype)), std::move(tensor.shape), std::move(tensor.bytes)};
   }
   return results;
+}
+
+Profile Session::profile(const std::map<std::string, HostTensor>& feeds, const ProfileOptions& options) {
+  const std::lock_guard lock(impl_->device->mutex);
+  gpu::Device& device = *impl_->device->device;
+  const runtime::Measurement measurement{.model = impl_->name,
+                                         .device = device.info().name,
+                                         .library = device.info().library_version,
+                                         .timestamps = device.caps().timestamps,
+                                         .read_limit = api::read_limit(device, options),
+                                         .phases = {impl_->session.measure(inner_tensors(feeds), options.repeats)}};
+  return Profile(std::make_shared<const Profile::Impl>(Profile::Impl{profile::from_measurement(measurement)}));
 }
 
 }  // namespace sluice

@@ -6,9 +6,11 @@
 #include <mutex>
 
 #include "api/device_info.h"
+#include "api/profile.h"
 #include "api/token_cost.h"
 #include "base/error.h"
 #include "decode/engine.h"
+#include "decode/measure.h"
 #include "decode/model_files.h"
 #include "onnx/import.h"
 #include "text/chat_template.h"
@@ -253,6 +255,23 @@ void TextModel::clear() {
   const std::lock_guard lock(impl_->mutex);
   ++impl_->begun;
   impl_->engine->clear();
+}
+
+Profile TextModel::profile(std::span<const uint32_t> prompt, const ProfileOptions& options) {
+  const std::lock_guard lock(impl_->mutex);
+  ++impl_->begun;
+  const decode::MeasureOptions measure{.prompt = {prompt.begin(), prompt.end()},
+                                       .tokens = options.tokens,
+                                       .repeats = options.repeats,
+                                       .prefill = options.phase != ProfilePhase::kDecode,
+                                       .decode = options.phase != ProfilePhase::kPrefill};
+  const runtime::Measurement measurement{.model = impl_->files.onnx.parent_path().filename().string(),
+                                         .device = impl_->info.name,
+                                         .library = impl_->info.library_version,
+                                         .timestamps = impl_->device->caps().timestamps,
+                                         .read_limit = api::read_limit(*impl_->device, options),
+                                         .phases = decode::measure(*impl_->device, *impl_->engine, measure)};
+  return Profile(std::make_shared<const Profile::Impl>(Profile::Impl{profile::from_measurement(measurement)}));
 }
 
 std::vector<float> TextModel::logits(std::span<const uint32_t> prompt) {

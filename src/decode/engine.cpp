@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "kernels/attention/kv_cache.h"
 #include "kernels/sample/state.h"
 #include "runtime/compile.h"
@@ -65,6 +66,8 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
   const auto uploaded = Clock::now();
   programs_.emplace(std::tuple(token.rows, token.kind, token.greedy), build(step, token));
   times_.compile = seconds_since(uploaded);
+  log(Component::kDecode, LogLevel::kInfo, "model ready",
+      {{"weights", weights_.bytes()}, {"plan_s", times_.plan}, {"upload_s", times_.upload}, {"compile_s", times_.compile}});
 }
 
 void Engine::check_fit(const runtime::MemoryNeed& need) const {
@@ -138,6 +141,7 @@ void Engine::ensure_capacity(uint32_t tokens) {
     if (model_.states()[i].grows) grow_state(states_[i], capacity);
   }
   capacity_ = capacity;
+  log(Component::kDecode, LogLevel::kDebug, "cache grown", {{"tokens", uint64_t{capacity}}, {"bytes", cache_bytes()}});
 }
 
 // Doubled until `tokens` fit; less where the device's memory ends before.

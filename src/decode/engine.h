@@ -84,6 +84,7 @@ class Engine {
   const runtime::Program& decode_program() { return program(1, StepKind::kLastLogits).program; }
 
  private:
+  friend class Meter;  // runs the same programs with timestamps (measure.h)
   struct Compiled {
     runtime::Program program;
     kernels::Tensor logits;

@@ -81,6 +81,8 @@ void surround(StepPlan& plan, lower::Lowered& lowered, const StepShape& shape, c
   plan.nodes.assign(recorder.dispatches().size(), "begin step");
   for (kernels::Dispatch& dispatch : lowered.dispatches) recorder.add(std::move(dispatch));
   plan.nodes.insert(plan.nodes.end(), lowered.nodes.begin(), lowered.nodes.end());
+  plan.sources.resize(recorder.dispatches().size() - lowered.sources.size());
+  plan.sources.insert(plan.sources.end(), lowered.sources.begin(), lowered.sources.end());
   kernels::plan_end_step({.state = kState, .tokens = shape.rows}, recorder);
   plan.nodes.resize(recorder.dispatches().size(), "end step");
   if (shape.kind == StepKind::kLastLogits) {
@@ -94,6 +96,7 @@ void surround(StepPlan& plan, lower::Lowered& lowered, const StepShape& shape, c
                          recorder);
     plan.nodes.resize(recorder.dispatches().size(), "sample");
   }
+  plan.sources.resize(plan.nodes.size());
   add_loop_slots(plan, recorder);
   plan.dispatches = std::move(recorder.dispatches());
 }

@@ -19,11 +19,12 @@ constexpr kernels::Slot slot_of(LoopSlot slot) { return static_cast<kernels::Slo
 
 struct StepPlan {
   std::vector<kernels::Dispatch> dispatches;
-  std::vector<std::string> nodes;       // of each dispatch
-  std::vector<lower::SlotInfo> slots;   // the loop's own too
-  kernels::Tensor input_ids, logits;    // no logits with StepKind::kStateOnly
-  std::vector<kernels::Tensor> states;  // of ModelGraph::states(), by index
-  std::vector<std::string> obstacles;   // one line each; the rest is only valid if there are none
+  std::vector<std::string> nodes;                 // of each dispatch
+  std::vector<std::vector<std::string>> sources;  // of each dispatch; none: it is the loop's own
+  std::vector<lower::SlotInfo> slots;             // the loop's own too
+  kernels::Tensor input_ids, logits;              // no logits with StepKind::kStateOnly
+  std::vector<kernels::Tensor> states;            // of ModelGraph::states(), by index
+  std::vector<std::string> obstacles;             // one line each; the rest is only valid if there are none
 
   runtime::ProgramShape shape() const { return {dispatches, slots}; }
 };

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "gpu/core.h"
+#include "gpu/transfers.h"
 
 namespace sluice::gpu {
 namespace {
@@ -40,6 +41,7 @@ Buffer Device::create_buffer(uint64_t bytes, const std::string& label) {
   buffer.size_ = std::max<uint64_t>(4, (bytes + 3) / 4 * 4);
   buffer.impl_ = std::make_unique<Buffer::Impl>();
   buffer.impl_->core = impl_->core;
+  buffer.impl_->label = label;
   buffer.impl_->handle = impl_->core->create_buffer(buffer.size_, kUsage, label);
   return buffer;
 }
@@ -49,6 +51,7 @@ Buffer Device::create_uniform_buffer(uint64_t bytes, const std::string& label) {
   buffer.size_ = std::max<uint64_t>(16, (bytes + 15) / 16 * 16);
   buffer.impl_ = std::make_unique<Buffer::Impl>();
   buffer.impl_->core = impl_->core;
+  buffer.impl_->label = label;
   buffer.impl_->handle = impl_->core->create_buffer(
       buffer.size_, WGPUBufferUsage_Uniform | WGPUBufferUsage_CopyDst | WGPUBufferUsage_CopySrc, label);
   return buffer;
@@ -63,6 +66,7 @@ void Device::write(const Buffer& buffer, uint64_t offset, std::span<const std::b
   if (offset > buffer.size() || padded > buffer.size() - offset) {
     fail("gpu", "write of {} bytes at {} ends beyond the buffer's {} bytes", bytes.size(), offset, buffer.size());
   }
+  const TransferNote note(false, buffer.impl_->label, bytes.size());
   const WGPUBuffer handle = buffer.impl_->handle.get();
   const uint64_t whole = bytes.size() / 4 * 4;
   for (uint64_t at = 0; at < whole; at += kSlice) {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "gpu/pipeline.h"
 
 namespace sluice::gpu {
@@ -122,6 +123,7 @@ void Device::compile_ahead(std::span<const PipelineRequest> requests) {
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (!compiled[i]) continue;
     shader::dump(wanted[i].shader);
+    log(Component::kGpu, LogLevel::kDebug, "pipeline compiled", {{"shader", wanted[i].shader.file}});
     core.pipelines.emplace(wanted[i], std::move(compiled[i]));
     ++core.counters.pipelines_created;
   }

@@ -141,6 +141,7 @@ struct Device::Impl {
 
 struct Buffer::Impl {
   std::shared_ptr<Core> core;
+  std::string label;
   CountedBuffer handle;
 };
 

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "gpu/blob_cache.h"
 #include "gpu/core.h"
 #include "gpu/probe.h"
@@ -146,6 +147,8 @@ std::unique_ptr<Device> Device::open(const DeviceOptions& options) {
   caps.dot4i8 = !options.disable.no_dot4i8 && probe_packed_dot(*device, *core);
   core->counters = {};
   core->memory.reset_peak();
+  log(Component::kGpu, LogLevel::kInfo, "device opened",
+      {{"name", core->info.name}, {"library", core->info.library_version}, {"driver", core->info.driver}});
   return device;
 }
 

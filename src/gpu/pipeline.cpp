@@ -2,6 +2,7 @@
 #include "gpu/pipeline.h"
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace sluice::gpu {
 namespace {
@@ -118,6 +119,7 @@ std::unique_ptr<Pipeline> Core::compile(const PipelineSource& source) {
   const std::string error = scope.finish();
   if (!error.empty() || !draft.pipeline->handle) fail("gpu", "{} makes no pipeline: {}", source.name, error);
   ++counters.pipelines_created;
+  log(Component::kGpu, LogLevel::kDebug, "pipeline compiled", {{"shader", source.name}});
   return std::move(draft.pipeline);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "gpu/core.h"
+#include "gpu/transfers.h"
 
 namespace sluice::gpu {
 
@@ -64,7 +65,9 @@ Readback Device::submit_and_read(Commands&& commands, BufferRange range) {
   commands.impl_->close_pass();
   core.library.wgpuCommandEncoderCopyBufferToBuffer(commands.impl_->encoder.get(), range.buffer->impl_->handle.get(),
                                                     range.offset - r.skip, r.staging.get(), 0, copied);
-  r.mapped = core.map(r.staging.get(), WGPUMapMode_Read, r.capacity, impl_->run(std::move(commands)));
+  const WGPUSubmissionIndex submission = impl_->run(std::move(commands));
+  const TransferNote note(true, range.buffer->impl_->label, size);
+  r.mapped = core.map(r.staging.get(), WGPUMapMode_Read, r.capacity, submission);
   return readback;
 }
 

@@ -1,5 +1,6 @@
 // Walks the nodes backwards from what is needed: graph outputs, then the inputs of every node that is kept. A folded
 // value needs no node, and neither do the inputs that only it had.
+#include "base/log.h"
 #include "graph/infer.h"
 
 namespace sluice::graph {
@@ -23,12 +24,14 @@ void remove_dead_nodes(Graph& graph) {
     }
   }
   size_t kept = 0;
+  const size_t before = graph.nodes.size();
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     if (!keep[i]) continue;
     if (kept != i) graph.nodes[kept] = std::move(graph.nodes[i]);
     ++kept;
   }
   graph.nodes.resize(kept);
+  log(Component::kGraph, LogLevel::kDebug, "nodes folded or not needed", {{"before", before}, {"after", kept}});
 }
 
 }  // namespace sluice::graph

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "runtime/memory_plan.h"
 
 namespace sluice::runtime {
@@ -48,6 +49,8 @@ Program::Program(gpu::Device& device, const ProgramParts& parts, const Weights& 
   place_owned(device, parts, weights);
   place_intermediates(parts, pool);
   build_steps(device, parts);
+  log(Component::kRuntime, LogLevel::kDebug, "program built",
+      {{"dispatches", steps_.size()}, {"slots", parts.slots.size()}, {"uniform_bytes", uniforms_.size()}});
 }
 
 void Program::place_owned(gpu::Device& device, const ProgramParts& parts, const Weights& weights) {

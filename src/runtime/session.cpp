@@ -102,7 +102,8 @@ Session::Compiled Session::compile(const std::map<std::string, HostTensor>& feed
                     lowered.inputs,
                     lowered.outputs,
                     {},
-                    {}};
+                    {},
+                    describe_steps({lowered.dispatches, lowered.nodes, lowered.sources, lowered.slots})};
   for (const graph::ValueId id : g.outputs) {
     const graph::Value& value = g.values[id];
     compiled.output_types[value.name] = value.dtype.value();
@@ -114,12 +115,20 @@ Session::Compiled Session::compile(const std::map<std::string, HostTensor>& feed
 
 std::map<std::string, HostTensor> Session::run(const std::map<std::string, HostTensor>& feeds) {
   check_feeds(feeds);
-  const Compiled& compiled = program(feeds);
+  return execute(program(feeds), feeds);
+}
+
+void Session::write_inputs(const Compiled& compiled, const std::map<std::string, HostTensor>& feeds) {
   for (const auto& [name, tensor] : compiled.inputs) {
     const HostTensor& feed = feeds.at(name);
     if (compiled.program.has(tensor.slot))
       device_.write(compiled.program.buffer(tensor.slot), 0, to_device_layout(feed.bytes, feed.dtype, tensor.storage));
   }
+}
+
+std::map<std::string, HostTensor> Session::execute(const Compiled& compiled,
+                                                   const std::map<std::string, HostTensor>& feeds) {
+  write_inputs(compiled, feeds);
   gpu::Commands commands(device_);
   commands.dispatch(compiled.program.steps());
   device_.submit(std::move(commands));

@@ -14,6 +14,7 @@
 #include "base/dtype.h"
 #include "gpu/device.h"
 #include "graph/graph.h"
+#include "runtime/measurement.h"
 #include "runtime/program.h"
 
 namespace sluice::runtime {
@@ -34,18 +35,24 @@ class Session {
   // Throws Error for missing or unknown inputs, wrong dtypes, and every obstacle of the compilation.
   std::map<std::string, HostTensor> run(const std::map<std::string, HostTensor>& feeds);
 
+  // Runs the graph `repeats` times, at least once, in each way of measuring. Throws what run() throws.
+  MeasuredPhase measure(const std::map<std::string, HostTensor>& feeds, uint32_t repeats);
+
  private:
   struct Compiled {
     Program program;
     std::map<std::string, kernels::Tensor> inputs, outputs;
     std::map<std::string, DType> output_types;
     std::map<std::string, std::vector<int64_t>> output_shapes;
+    std::vector<StepInfo> steps;
   };
   // All that a program depends on: the inputs' shapes, and the integers that the compiler knows.
   using Key = std::vector<int64_t>;
   static Key key_of(const std::map<std::string, HostTensor>& feeds);
   const Compiled& program(const std::map<std::string, HostTensor>& feeds);
   Compiled compile(const std::map<std::string, HostTensor>& feeds);
+  void write_inputs(const Compiled& compiled, const std::map<std::string, HostTensor>& feeds);
+  std::map<std::string, HostTensor> execute(const Compiled& compiled, const std::map<std::string, HostTensor>& feeds);
   void check_feeds(const std::map<std::string, HostTensor>& feeds) const;
 
   gpu::Device& device_;

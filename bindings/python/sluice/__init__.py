@@ -9,9 +9,10 @@ the device is waited for.
 from ._core import DeviceInfo, Error, __version__, operators
 from ._devices import Device, devices, inspect
 from ._generator import Generation, Generator, Sampling, Token
+from ._profile import Profile
 from ._session import Session, TensorInfo
 
 __all__ = [
-    "Device", "DeviceInfo", "Error", "Generation", "Generator", "Sampling", "Session", "TensorInfo", "Token", "__version__", "devices",
-    "inspect", "operators",
+    "Device", "DeviceInfo", "Error", "Generation", "Generator", "Profile", "Sampling", "Session", "TensorInfo", "Token", "__version__",
+    "devices", "inspect", "operators",
 ]

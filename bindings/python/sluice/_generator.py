@@ -11,6 +11,8 @@ import numpy as np
 
 from . import _core
 from ._devices import choice
+from ._profile import Profile
+from ._profile import options as profile_options
 
 
 if TYPE_CHECKING:
@@ -160,6 +162,13 @@ class Generator:
     def logits(self, prompt_ids: Iterable[int]) -> np.ndarray:
         """Logits of every position, float32 [len(prompt_ids), vocabulary], from an empty cache."""
         return self._model.logits([int(i) for i in prompt_ids])
+
+    def profile(self, prompt: str | Sequence[int], tokens: int = 32, *, phase: str = "both", repeats: int = 3,
+                read_limit: bool = True) -> Profile:
+        """Runs the prompt and `tokens` more several times and says where the time went. `phase` is "prefill", "decode" or "both";
+        `read_limit` measures what the device can read, which takes about a second. Forgets what the cache holds."""
+        ids = self._model.tokenize(prompt, True) if isinstance(prompt, str) else [int(i) for i in prompt]
+        return Profile(self._model.profile(ids, profile_options(phase, tokens, repeats, read_limit)))
 
     def clear(self) -> None:
         """Forgets what the cache holds."""

@@ -10,6 +10,8 @@ import numpy as np
 
 from . import _core
 from ._devices import Device, DeviceLike
+from ._profile import Profile
+from ._profile import options as profile_options
 
 
 class TensorInfo(NamedTuple):
@@ -79,3 +81,8 @@ class Session:
                 raise _core.Error(f'[session] the graph has no output "{name}"; its outputs are {", ".join(known)}')
         results = self._core.run({name: _array(name, value) for name, value in feeds.items()})
         return [results[name] for name in names]
+
+    def profile(self, feeds: Mapping[str, Any], *, repeats: int = 3, read_limit: bool = True) -> Profile:
+        """Runs the graph several times and says where the time went; `read_limit` measures what the device can read."""
+        arrays = {name: _array(name, value) for name, value in feeds.items()}
+        return Profile(self._core.profile(arrays, profile_options(repeats=repeats, read_limit=read_limit)))

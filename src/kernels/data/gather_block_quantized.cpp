@@ -96,6 +96,8 @@ void plan_gather_block_quantized(const GatherBlockQuantizedProblem& problem, Rec
   dispatch.operands = {in(data), in(problem.indices), in(problem.scales),
                        in(problem.zero_points ? problem.zero_points : data), out(y)};
   dispatch.set_uniforms(params);
+  const uint64_t row = params.row_bytes + params.zero_row_bytes + storage_bytes(problem.scales.storage, params.blocks);
+  dispatch.bytes_read = y.rows() * row + storage_bytes(problem.indices.storage, problem.indices.elements());
   add_threads(std::move(dispatch), params.words, recorder);
 }
 

@@ -4,6 +4,9 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <set>
+#include <span>
 #include <utility>
 
 #include "kernels/moe/qmoe_plan.h"
@@ -148,6 +151,30 @@ std::vector<Part> expert_parts(const QMoEProblem& p, const QMoESizes& s, const g
                   caps);
 }
 
+uint64_t bytes_of(const Tensor& tensor) { return storage_bytes(tensor.storage, tensor.elements()); }
+
+// Of the experts' tensors at most k for each token are read.
+void note_reads(const QMoEProblem& p, const QMoESizes& s, std::span<Dispatch> dispatches,
+                std::span<const Tensor> scratch) {
+  std::map<Slot, uint64_t> bytes;
+  const auto add = [&](const Tensor& t, uint64_t part, uint64_t of) {
+    if (t) bytes[t.slot] = bytes_of(t) * part / of;
+  };
+  const uint64_t chosen = std::min<uint64_t>(s.experts, uint64_t{s.tokens} * p.k);
+  for (const QMoEProblem::Expert* e : {&p.fc1, &p.fc2, &p.fc3}) {
+    for (const Tensor* t : {&e->weights, &e->scales, &e->bias, &e->zero_points}) add(*t, chosen, s.experts);
+  }
+  for (const Tensor* t : {&p.input, &p.router, &p.router_weights, &p.norm_weight, &p.residual}) add(*t, 1, 1);
+  for (const Tensor& t : scratch) add(t, 1, 1);
+  for (Dispatch& dispatch : dispatches) {
+    std::set<Slot> seen;
+    for (const Operand& operand : dispatch.operands) {
+      const bool is_new = operand.access == gpu::Access::kRead && seen.insert(operand.slot).second;
+      if (is_new && bytes.contains(operand.slot)) dispatch.bytes_read += bytes.at(operand.slot);
+    }
+  }
+}
+
 }  // namespace
 
 NBitsWeights expert_weights(const QMoEProblem& p, const QMoEProblem::Expert& e, uint32_t rows, uint32_t k) {
@@ -229,17 +256,23 @@ void append_row_defines(const Tensor& x, const NBitsWeights& weights, Defines& d
   append_nbits_defines(weights, defines);
 }
 
+static void plan_kernels(const QMoEProblem& p, const QMoESizes& sizes, Recorder& recorder) {
+  const bool fixed = takes_fixed(p, sizes, recorder.caps());
+  const bool few = p.variant == QMoEVariant::kAuto ? sizes.tokens <= (fixed ? kFixedTokens : kDecodeTokens)
+                                                   : p.variant == QMoEVariant::kDecode;
+  if (!few) return plan_qmoe_prefill(p, sizes, recorder);
+  fixed ? plan_qmoe_fixed(p, sizes, recorder) : plan_qmoe_decode(p, sizes, recorder);
+}
+
 void plan_qmoe(const QMoEProblem& p, Recorder& recorder) {
   check_attributes(p);
   const QMoESizes sizes = check_tensors(p);
   if (sizes.tokens == 0) return;
   if (const auto parts = expert_parts(p, sizes, recorder.caps()); parts.size() > 1)
     return plan_qmoe_in_parts(p, sizes, parts, recorder);
-  const bool fixed = takes_fixed(p, sizes, recorder.caps());
-  const bool few = p.variant == QMoEVariant::kAuto ? sizes.tokens <= (fixed ? kFixedTokens : kDecodeTokens)
-                                                   : p.variant == QMoEVariant::kDecode;
-  if (!few) return plan_qmoe_prefill(p, sizes, recorder);
-  fixed ? plan_qmoe_fixed(p, sizes, recorder) : plan_qmoe_decode(p, sizes, recorder);
+  const size_t first = recorder.dispatches().size();
+  plan_kernels(p, sizes, recorder);
+  note_reads(p, sizes, std::span(recorder.dispatches()).subspan(first), recorder.scratch_tensors());
 }
 
 }  // namespace sluice::kernels

@@ -1,0 +1,32 @@
+#include "profile/format.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace sluice::profile {
+
+std::string bytes_text(uint64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (bytes >= 1u << 30) return fmt::format("{:.2f} GiB", value / (1u << 30));
+  if (bytes >= 1u << 20) return fmt::format("{:.2f} MiB", value / (1u << 20));
+  if (bytes >= 1u << 10) return fmt::format("{:.1f} KiB", value / (1u << 10));
+  return fmt::format("{} B", bytes);
+}
+
+std::string rate_text(double bytes_per_second, double read_limit) {
+  std::string text = fmt::format("{:.{}f} GB/s", bytes_per_second / 1e9, bytes_per_second < 1e10 ? 2 : 0);
+  if (read_limit > 0) text += fmt::format(", {:.1f} % of limit", bytes_per_second / read_limit * 100);
+  return text;
+}
+
+std::string tensors_text(const std::vector<Tensor>& tensors) {
+  std::vector<std::string> parts;
+  for (const Tensor& t : tensors) {
+    if (t.type.empty()) continue;
+    parts.push_back(
+        fmt::format("{}{}{{'{}': [{}]}}", t.name, t.name.empty() ? "" : " ", t.type, fmt::join(t.shape, ", ")));
+  }
+  return fmt::format("[{}]", fmt::join(parts, ", "));
+}
+
+}  // namespace sluice::profile

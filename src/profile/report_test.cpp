@@ -1,0 +1,128 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "profile/json.h"
+#include "profile/load.h"
+#include "profile/summary.h"
+#include "profile/write.h"
+
+namespace sluice::profile {
+namespace {
+
+using runtime::Interval;
+using runtime::StepInfo;
+
+StepInfo step(const std::string& op, const std::string& node, const std::string& kernel) {
+  StepInfo info;
+  info.op = op;
+  info.node = node;
+  info.kernel = kernel;
+  info.sources = {op + " " + node};
+  return info;
+}
+
+// Two tokens of a program of three dispatches, two of them of one node; the first token saw 3 tokens before it.
+runtime::Measurement two_tokens() {
+  runtime::MeasuredPhase phase;
+  phase.name = "decode";
+  phase.tokens = 2;
+  phase.rounds = 1;
+  phase.usual = 100;
+  StepInfo fc1 = step("QMoE", "/model/layers.0/moe", "fc1"), fc2 = step("QMoE", "/model/layers.0/moe", "fc2");
+  fc1.tensors = {{"weights", "uint8", {8, 100}, 800, false, false}, {"scratch", "float16", {4}, 8, true, false}};
+  fc1.bytes_read = 200;
+  StepInfo attention = step("GroupQueryAttention", "/model/layers.1/attn", "gqa");
+  attention.tensors = {{"past", "float16", {1, 1, 10, 4}, 80, true, true},
+                       {"past", "float16", {1, 1, 10, 4}, 80, false, true}};
+  phase.programs = {{fc1, fc2, attention}};
+  for (uint32_t i = 0; i < 2; ++i) {
+    runtime::PassTimes pass;
+    pass.past = 3 + i;
+    pass.begin = 50.0 * i;
+    pass.gpu = 12;
+    pass.steps = {Interval{0, 2}, Interval{3, 4}, Interval{8, 1.0 + i}};
+    phase.each.push_back(pass);
+    pass.steps.clear();
+    pass.gpu = 8;
+    phase.whole.push_back(pass);
+  }
+  return {.model = "m", .device = "d", .library = "l", .timestamps = true, .read_limit = 1e8, .phases = {phase}};
+}
+
+TEST(Report, OperatorsCountNodesAndKernelsCountDispatches) {
+  const Phase phase = from_measurement(two_tokens()).phases.at(0);
+  const auto operators = table(phase, By::kOperator);
+  ASSERT_EQ(operators.size(), 2u);
+  EXPECT_EQ(operators[0].name, "QMoE");
+  EXPECT_DOUBLE_EQ(operators[0].total, 12);
+  EXPECT_EQ(operators[0].count, 2u);
+  EXPECT_EQ(operators[1].count, 2u);
+  const auto kernels = table(phase, By::kKernel);
+  ASSERT_EQ(kernels.size(), 3u);
+  EXPECT_EQ(kernels[0].name, "fc2");
+  EXPECT_EQ(kernels[0].count, 2u);
+  const auto layers = table(phase, By::kLayer);
+  ASSERT_EQ(layers.size(), 2u);
+  EXPECT_EQ(layers[0].name, "0");
+  EXPECT_EQ(layers[0].count, 4u);
+}
+
+TEST(Report, BytesAreThoseOfTokensThatACacheHolds) {
+  const Phase phase = from_measurement(two_tokens()).phases.at(0);
+  const Step& fc1 = phase.steps[0];
+  EXPECT_EQ(fc1.runs[0].bytes_read, 200u);
+  EXPECT_EQ(fc1.runs[0].bytes_written, 8u);
+  const Step& attention = phase.steps[2];
+  EXPECT_EQ(attention.runs[0].bytes_read, 4u * 8);
+  EXPECT_EQ(attention.runs[1].bytes_read, 5u * 8);
+  EXPECT_EQ(attention.runs[1].bytes_written, 8u);
+}
+
+TEST(Report, TimesOfTheWaysOfMeasuringStayApart) {
+  const Phase phase = from_measurement(two_tokens()).phases.at(0);
+  EXPECT_DOUBLE_EQ(phase.timing.usual, 100);
+  EXPECT_DOUBLE_EQ(phase.timing.gpu, 16);
+  EXPECT_DOUBLE_EQ(phase.timing.gpu_stamped, 24);
+  EXPECT_DOUBLE_EQ(phase.total(), 15);
+  EXPECT_DOUBLE_EQ(gaps(phase), 9);
+}
+
+TEST(Report, JsonGivesItBack) {
+  const Report report = from_measurement(two_tokens());
+  const std::string json = to_json(report).dump();
+  EXPECT_EQ(to_json(from_json(nlohmann::json::parse(json), "x")).dump(), json);
+}
+
+TEST(Report, Layers) {
+  EXPECT_EQ(layer_of("/model/layers.12/moe/QMoE"), 12u);
+  EXPECT_EQ(layer_of("model.layers.0.self_attn"), 0u);
+  EXPECT_EQ(layer_of("/h.3/attn"), 3u);
+  EXPECT_FALSE(layer_of("/model/layers./x"));
+  EXPECT_FALSE(layer_of("/lm_head"));
+  EXPECT_TRUE(layer_of("layers.99999999999999999999/x"));
+}
+
+TEST(Report, CsvQuotesWhatHoldsCommas) {
+  Report report = from_measurement(two_tokens());
+  report.phases[0].steps[0].node = "a,\"b\"";
+  const std::string csv = to_csv(report);
+  EXPECT_NE(csv.find("decode,QMoE,\"a,\"\"b\"\"\",fc1,GPU,"), std::string::npos) << csv;
+}
+
+TEST(Report, CompareSetsRunsSideBySide) {
+  const Report a = from_measurement(two_tokens());
+  Report b = a;
+  for (Step& one : b.phases[0].steps) {
+    for (auto& run : one.runs) run.time *= 3;
+  }
+  const std::string text = compare(a, b);
+  EXPECT_NE(text.find("3.00x"), std::string::npos) << text;
+  b.phases[0].name = "prefill";
+  b.phases.push_back(b.phases[0]);
+  EXPECT_THROW(compare(a, b), Error);
+}
+
+}  // namespace
+}  // namespace sluice::profile

@@ -1,0 +1,81 @@
+#include "runtime/step_info.h"
+
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace sluice::runtime {
+
+namespace {
+
+const char* type_name(kernels::Storage storage) {
+  switch (storage) {
+    case kernels::Storage::kF32:
+      return "float32";
+    case kernels::Storage::kF16:
+      return "float16";
+    case kernels::Storage::kI32:
+      return "int32";
+    case kernels::Storage::kU32:
+    case kernels::Storage::kUnsigned:
+      return "uint32";
+    case kernels::Storage::kBytes:
+      return "uint8";
+  }
+  return "";
+}
+
+StepTensor describe(const lower::SlotInfo& slot) {
+  StepTensor tensor;
+  tensor.name = slot.name;
+  tensor.type = type_name(slot.tensor.storage);
+  tensor.shape.assign(slot.tensor.shape.begin(), slot.tensor.shape.end());
+  tensor.bytes = kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());
+  tensor.cache = slot.kind == lower::SlotKind::kCache && slot.tensor.rank() == 4;
+  return tensor;
+}
+
+using Slots = std::map<kernels::Slot, const lower::SlotInfo*>;
+
+// A tensor that stands in for an absent operand is bound twice, and listed once.
+std::vector<StepTensor> describe_operands(const kernels::Dispatch& dispatch, const Slots& slots) {
+  std::vector<StepTensor> tensors;
+  std::set<std::tuple<kernels::Slot, uint64_t, gpu::Access>> seen;
+  for (const kernels::Operand& operand : dispatch.operands) {
+    if (!seen.emplace(operand.slot, operand.offset, operand.access).second) continue;
+    const auto slot = slots.find(operand.slot);
+    tensors.push_back(slot == slots.end() ? StepTensor() : describe(*slot->second));
+    if (operand.size != 0) tensors.back().bytes = operand.size;
+    tensors.back().written = operand.access == gpu::Access::kReadWrite;
+  }
+  return tensors;
+}
+
+// "QMoE /model/layers.0/moe/QMoE", or what the caller of the graph adds: "begin step", without sources.
+StepInfo name_step(const std::string& node, const std::vector<std::string>& sources) {
+  StepInfo step;
+  const size_t space = sources.empty() ? std::string::npos : node.find(' ');
+  step.op = node.substr(0, space);
+  step.node = space == std::string::npos ? node : node.substr(space + 1);
+  step.sources = sources.empty() ? std::vector{node} : sources;
+  return step;
+}
+
+}  // namespace
+
+std::vector<StepInfo> describe_steps(const StepLists& lists) {
+  Slots slots;
+  for (const lower::SlotInfo& slot : lists.slots) slots[slot.slot] = &slot;
+  std::vector<StepInfo> steps;
+  for (size_t i = 0; i < lists.dispatches.size(); ++i) {
+    const kernels::Dispatch& dispatch = lists.dispatches[i];
+    StepInfo step = name_step(lists.nodes[i], lists.sources[i]);
+    step.kernel = dispatch.name;
+    step.bytes_read = dispatch.bytes_read;
+    step.tensors = describe_operands(dispatch, slots);
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+}  // namespace sluice::runtime

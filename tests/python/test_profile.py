@@ -1,0 +1,237 @@
+"""sluice profile: the report of our runs and of ONNX Runtime's files."""
+
+import json
+import os
+import re
+import subprocess
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from command import DEMO, MODELS, disabled, sluice, succeed
+from profile_files import CPU, FOLDER, GPU, REPORT, event, seed_events, session_event, write
+
+TINY = MODELS / "qwen3-cpu-float"
+SHORT = ["--prompt-tokens", 9, "--tokens", 12, "--repeats", 1, "-q", "--no-read-limit"]
+
+
+def lines(text):
+    return [" ".join(line.split()).replace("= ", "=") for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def seed_report(tmp_path_factory):
+    return succeed("profile", "--ort", write(tmp_path_factory.mktemp("seed") / "seed.json", seed_events())).out
+
+
+def op_line(op, total, count, average, share):
+    return f"{op} total={total} ms count={count} avg={average} ms ({share}%)"
+
+
+def test_the_posted_report_is_reproduced_to_the_digit(seed_report):
+    got = lines(seed_report)
+    start = got.index("Top ops by total time:") + 1
+    wanted = [op_line(*row) for row in REPORT["operators"]]
+    assert got[start : start + len(wanted)] == wanted
+    assert got[start + len(wanted)] == f"TOTAL total={REPORT['total_ms']} ms"
+    for provider, part in REPORT["providers"].items():
+        head = f"[{provider}] total={part['total_ms']} ms nodes={part['nodes']} ({part['share']}% of all time)"
+        start = got.index(head) + 1
+        assert got[start : start + len(part["rows"])] == [op_line(*row) for row in part["rows"]]
+
+
+def test_the_posted_transfers_fallbacks_and_slowest_nodes(seed_report):
+    got = lines(seed_report)
+    assert f"Total Memcpy time: {REPORT['transfers_ms']} ms across {REPORT['transfers']} transfers" in "\n".join(got)
+    start = got.index("Top 30 slowest transfers:") + 1
+    assert got[start : start + 90 : 3] == [f"{ms} ms {op} {GPU} {node}" for ms, op, node in REPORT["slowest_transfers"]]
+    assert got[start + 1] == "in: [{'float': [1, 128, 128]}]"
+    fallback = REPORT["fallback"]
+    assert f"Total CPU fallback time: {fallback['total_ms']} ms across {fallback['nodes']} unique nodes ({fallback['events']} events)" in got
+    shown = {tuple(line.split()[::2][:2]) + (line.split()[3],) for line in got if re.match(r"0\.\d+ ms \S+ /model", line)}
+    assert {(ms, op, node) for ms, op, node, *_ in fallback["runs"]} <= shown
+    start = got.index("TOP 30 SLOWEST INDIVIDUAL NODES") + 2
+    assert got[start : start + 30] == [f"{ms} ms WebGpu {op} {node}" for ms, op, node in REPORT["slowest"]]
+
+
+def test_a_file_of_the_webgpu_provider():
+    report = succeed("profile", "--ort", FOLDER / "ort_webgpu.json").out
+    assert "[WebGpuExecutionProvider]" in report and "[CPUExecutionProvider]" in report
+    assert re.search(r"MemcpyFromHost +WebGpuExecutionProvider +Memcpy\n +in: +\[\{'int32': \[1\]\}\]", report)
+    one = json.loads(succeed("profile", "--ort", FOLDER / "ort_webgpu.json", "--runs", 1, 1, "--json").out)
+    assert one["phases"][0]["runs"] == 1
+    assert next(o for o in one["phases"][0]["operators"] if o["name"] == "QMoE")["count"] == 1
+    qmoe = next(s for s in one["phases"][0]["steps"] if s["op"] == "QMoE")
+    assert qmoe["runs"][0][2] > 1 << 20, "bytes that ONNX Runtime tells"
+
+
+@pytest.fixture(scope="module")
+def cpu_file(tmp_path_factory):
+    """Written now by the onnxruntime that is installed."""
+    options = ort.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path_factory.mktemp("ort") / "cpu")
+    session = ort.InferenceSession(MODELS / "afmoe-float/model.onnx", options, providers=[CPU])
+    feeds = {"input_ids": np.array([[5, 6, 7]], np.int64), "attention_mask": np.ones((1, 3), np.int64)}
+    for info in session.get_inputs():
+        if info.name not in feeds:
+            width = session.get_modelmeta().custom_metadata_map.get("head_size")
+            feeds[info.name] = np.zeros((1, info.shape[1], 0, int(width or 16)), np.float32)
+    for _ in range(3):
+        session.run(None, feeds)
+    return session.end_profiling()
+
+
+def test_a_file_of_the_installed_onnxruntime(cpu_file):
+    events = [e for e in json.loads(open(cpu_file).read()) if e["cat"] == "Node" and e["name"].endswith("_kernel_time")]
+    report = json.loads(succeed("profile", "--ort", cpu_file, "--json").out)
+    phase = report["phases"][0]
+    assert phase["runs"] == 3
+    for operator in phase["operators"]:
+        mine = [e["dur"] for e in events if e["args"]["op_name"] == operator["name"]]
+        assert (operator["count"], operator["total"]) == (len(mine), sum(mine)), operator["name"]
+    assert sum(o["count"] for o in phase["operators"]) == len(events)
+    assert "CPU FALLBACK" in succeed("profile", "--ort", cpu_file).out
+
+
+def test_gpu_kernels_of_a_cuda_file_are_a_phase_of_their_own(tmp_path):
+    kernel = {"cat": "Kernel", "name": "gemm", "ph": "X", "ts": 3, "dur": 7, "args": {"op_name": "MatMul"}}
+    file = write(tmp_path / "cuda.json", [session_event("model_run", 1, 20), event("MatMul", "CUDAExecutionProvider", "/m", 4) | {"ts": 2}, kernel])
+    phases = json.loads(succeed("profile", "--ort", file, "--json").out)["phases"]
+    assert [(p["name"], p["operators"][0]["total"]) for p in phases] == [("run", 4), ("GPU kernels", 7)]
+
+
+@pytest.fixture(scope="module")
+def report_file(tmp_path_factory):
+    file = tmp_path_factory.mktemp("own") / "tiny.json"
+    file.write_text(succeed("profile", TINY, *SHORT, "--json").out)
+    return file
+
+
+def test_what_a_run_of_ours_tells(report_file):
+    report = json.loads(report_file.read_text())
+    prefill, decode = report["phases"]
+    assert (prefill["name"], prefill["tokens"], prefill["runs"]) == ("prefill", 9, 1)
+    assert (decode["name"], decode["tokens"], decode["runs"]) == ("decode", 12, 12)
+    for phase in report["phases"]:
+        assert phase["timing"]["usual"] > 0 and phase["total"] > 0
+        assert phase["timing"]["warm_up_rounds"] >= 1
+        assert [d["name"] for d in phase["devices"]] == ["GPU"]
+        assert abs(sum(o["total"] for o in phase["operators"]) - phase["total"]) < 1e-6 * phase["total"]
+        for step in phase["steps"]:
+            assert step["kernel"] and step["sources"] and step["inputs"] + step["outputs"]
+            assert all(length >= 0 for _, length, *_ in step["runs"])
+            assert any(read + written > 0 for _, _, read, written in step["runs"]), step["node"]
+        assert {row["name"] for row in phase["layers"]} >= {"0", "1", ""}
+    assert all(len(s["runs"]) == 12 for s in decode["steps"])
+    attention = next(o for o in decode["operators"] if o["name"] == "GroupQueryAttention")
+    assert attention["count"] == 12 * len({s["node"] for s in decode["steps"] if s["op"] == "GroupQueryAttention"})
+
+
+def test_steady_decode_copies_nothing_but_token_ids(report_file):
+    decode = json.loads(report_file.read_text())["phases"][1]
+    assert decode["transfers"]
+    assert {(t["direction"], t["from"]["name"]) for t in decode["transfers"]} == {("to host", "sampled ids")}
+    assert decode["waits"] <= decode["submits"] <= 6
+
+
+def test_joined_steps_name_the_nodes_they_came_from(report_file):
+    if "fusion" in os.environ.get("SLUICE_DISABLE", ""):
+        pytest.skip("nothing is joined")
+    decode = json.loads(report_file.read_text())["phases"][1]
+    joined = [s for s in decode["steps"] if len(s["sources"]) > 1]
+    assert joined
+    assert any("LayerNormalization" in source for s in joined for source in s["sources"])
+    assert all(f"{s['op']} {s['node']}" in s["sources"] or s["op"] == s["node"] for s in decode["steps"] if len(s["sources"]) == 1)
+
+
+def test_the_text_has_every_section(tmp_path):
+    text = succeed("profile", TINY, *SHORT[:-1]).out
+    for part in ("PREFILL", "DECODE", "Top ops by total time:", "BREAKDOWN BY DEVICE", "DATA TRANSFERS", "CPU FALLBACK NODES",
+                 "None: Sluice runs all of a model on the GPU", "TOP 30 SLOWEST INDIVIDUAL NODES", "BY LAYER", "tok/s", "% of limit"):
+        assert part in text, part
+    only = succeed("profile", TINY, *SHORT, "--phase", "decode").out
+    assert "DECODE" in only and "PREFILL" not in only
+
+
+def test_csv_and_trace(tmp_path):
+    csv = succeed("profile", TINY, *SHORT, "--phase", "decode", "--csv", "--trace", tmp_path / "t.json").out.splitlines()
+    assert csv[0].startswith("phase,operator,node,kernel,device,layer,")
+    assert len(csv) > 20
+    events = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    names = {e["args"]["name"] for e in events if e["ph"] == "M"}
+    assert {"decode", "GPU", "CPU"} <= names
+    gpu = [e for e in events if e["ph"] == "X" and e["tid"] == 1]
+    assert len(gpu) == 12 * (len(csv) - 1)
+    assert any(e["ph"] == "X" and e["tid"] == 2 and e["name"] == "record" for e in events)
+
+
+def test_without_timestamps_steps_are_timed_by_submission():
+    text = succeed("profile", TINY, *SHORT, env=disabled("timestamps")).out
+    assert "steps timed by submissions" in text and "no timestamps on this device" in text
+    assert "cost of measuring" not in text
+
+
+def test_compare(report_file, cpu_file):
+    same = succeed("profile", "--compare", report_file, report_file).out
+    assert "prefill | prefill" in same and "decode | decode" in same
+    assert re.search(r"MatMulNBits|MatMul .*1\.00x", same)
+    other = succeed("profile", "--compare", report_file, cpu_file).out
+    assert "decode | run" in other and "GPU timestamps beside host" in other or "submissions beside host" in other
+
+
+def refused(*arguments):
+    result = sluice("profile", *arguments)
+    assert result.code == 1, result.err
+    assert len(result.err.strip().splitlines()) == 1, result.err
+    return result.err
+
+
+@pytest.mark.parametrize("content, words", [
+    (b"", "empty"), (b"\x00\x01", "is not JSON"), (b"hello", "is not JSON"), (b"{}", "is no profile of ONNX Runtime"),
+    (b"[1, 2]", "is no profile of ONNX Runtime"), (b'[{"cat": "Node", "ts": 1, "dur": 1},', "ends in the middle"),
+    (b'[{"cat": "Session", "name": "model_run", "ts": 1, "dur": 1}]', "holds no node that ran"),
+    (b'{"traceEvents": [{"name": "x", "ph": "X", "ts": 1, "cat": "gpu"}]}', "is no profile of ONNX Runtime"),
+    (b'{"format": "sluice-profile-9"}', "this version reads"), (b'{"format": "sluice-profile-1"}', "is no whole report"),
+])
+def test_files_that_are_no_profiles(tmp_path, content, words):
+    file = tmp_path / "bad.json"
+    file.write_bytes(content)
+    assert words in refused("--ort", file) and "bad.json" in refused("--ort", file)
+
+
+def test_other_mistakes(tmp_path):
+    assert "cannot be read" in refused("--ort", tmp_path / "none.json")
+    assert "cannot be read" in refused("--ort", tmp_path)
+    assert "holds 2 runs" in refused("--ort", FOLDER / "ort_webgpu.json", "--runs", 2, 3)
+    assert "cannot be written" in refused("--ort", FOLDER / "ort_webgpu.json", "--html", tmp_path / "no/page.html")
+    assert "context length" in refused(TINY, "--prompt-tokens", 100000, "-q")
+    assert sluice("profile").code == 2
+    assert sluice("profile", TINY, "--ort", "x").code == 2
+    assert sluice("profile", TINY, "--phase", "sleep").code == 2
+
+
+def test_the_package_gives_the_same(report_file):
+    import sluice as package
+
+    profile = package.Generator(TINY).profile([1, 2, 3], tokens=3, repeats=1, phase="decode", read_limit=False)
+    assert "DECODE" in profile.text()
+    assert [p["name"] for p in profile.data()["phases"]] == ["decode"]
+    loaded = package.Profile.load(report_file)
+    assert loaded.data() == json.loads(report_file.read_text())
+    assert "decode | decode" in package.Profile.compare(profile, loaded)
+    with pytest.raises(package.Error, match="cannot be read"):
+        package.Profile.load("nowhere.json")
+
+
+def test_a_session_of_any_graph(tmp_path):
+    import sluice as package
+    from onnx import TensorProto, helper
+
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3])  # noqa: E731
+    graph = helper.make_graph([helper.make_node("Softmax", ["x"], ["y"], "soft")], "small", [value("x")], [value("y")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    data = package.Session(model.SerializeToString()).profile({"x": np.zeros((2, 3), np.float32)}, read_limit=False).data()
+    assert data["model"] == "small"
+    assert [o["name"] for o in data["phases"][0]["operators"]] == ["Softmax"]
+    assert [t["direction"] for t in data["phases"][0]["transfers"]] == ["to device", "to host"]
