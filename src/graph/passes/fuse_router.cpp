@@ -1,6 +1,7 @@
 #include "graph/passes/fuse_router.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "graph/content.h"
@@ -50,6 +51,7 @@ class RouterFuser {
     const std::optional<Router> router = match_router(moe);
     Node joined = moe;
     if (router) {
+      add_chain(joined, moe.input(kRouterInput), router->logits);
       joined.inputs.resize(std::max(joined.inputs.size(), kScoreBias + 1), kNoValue);
       joined.inputs[kRouterInput] = router->logits;
       joined.inputs[kScoreBias] = router->bias;
@@ -60,6 +62,7 @@ class RouterFuser {
     Node* mul = scaling(moe.output(0));
     const std::optional<Factor> factor = mul != nullptr ? match_factor(*mul, moe.output(0), router) : std::nullopt;
     if (factor) {
+      add_sources(joined, *mul);
       joined.attributes["output_scale"] = factor->scale;
       joined.attributes["score_epsilon"] = factor->epsilon;
       joined.outputs[0] = mul->output(0);
@@ -68,6 +71,17 @@ class RouterFuser {
     joined.domain = "sluice";
     if (factor) mul->outputs = {};
     moe = std::move(joined);
+  }
+
+  // Of the nodes that compute `from` out of `logits`, which die; those of shapes may reach far beyond them.
+  void add_chain(Node& joined, ValueId from, ValueId logits) const {
+    constexpr std::array kChain = {
+        "ScatterElements", "TopK",       "GatherElements", "Neg",    "Softplus", "Log", "Exp", "Clip", "Add",
+        "Sigmoid",         "Reciprocal", "Cast",           "Reshape"};
+    const Node* node = from == kNoValue || from == logits ? nullptr : producer_[from];
+    if (node == nullptr || std::find(kChain.begin(), kChain.end(), node->op_type) == kChain.end()) return;
+    add_sources(joined, *node);
+    for (const ValueId input : node->inputs) add_chain(joined, input, logits);
   }
 
   const Node* made_by(ValueId id, std::string_view op_type) const {
