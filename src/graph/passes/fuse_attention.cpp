@@ -105,7 +105,10 @@ class AttentionFuser {
     attention.attributes["qk_norm_epsilon"] = epsilon(*q.norm);
     attention.inputs[kQuery] = q.split->input(0);
     attention.inputs[kKey] = k.split->input(0);
-    for (const HeadNorm& n : {q, k}) *n.split = *n.norm = *n.join = {};
+    for (const HeadNorm& n : {q, k}) {
+      for (const Node* part : {n.split, n.norm, n.join}) add_sources(attention, *part);
+      *n.split = *n.norm = *n.join = {};
+    }
   }
 
   // The Split's outputs in order are query, key and value, whole.
@@ -124,6 +127,7 @@ class AttentionFuser {
     if (width(attention.input(kKey)) != kv_width || width(attention.input(kValue)) != kv_width) return;
     attention.inputs[kQuery] = split->input(0);
     attention.inputs[kKey] = attention.inputs[kValue] = kNoValue;
+    add_sources(attention, *split);
     *split = {};
   }
 
@@ -155,6 +159,8 @@ class AttentionFuser {
     joined.inputs.resize(kGate + 1, kNoValue);
     joined.inputs[kGate] = sigmoid->input(0);
     joined.outputs[0] = mul->output(0);
+    add_sources(joined, *sigmoid);
+    add_sources(joined, *mul);
     attention = {};
     *sigmoid = {};
     *mul = std::move(joined);

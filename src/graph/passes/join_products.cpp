@@ -171,7 +171,8 @@ class Joiner {
     const std::optional<Gate> gate = gate_of(i, group);
     if (!gate) return;
     for (const size_t node : gate->nodes) gone_[node] = true;
-    replace({gate->gate, gate->up}, {gate->output}, gate->alpha);
+    Node& joined = replace({gate->gate, gate->up}, {gate->output}, gate->alpha);
+    for (const size_t node : gate->nodes) add_sources(joined, graph_.nodes[node]);
   }
 
   void join_group(size_t first) {
@@ -185,13 +186,14 @@ class Joiner {
   }
 
   // Puts one node in the place of the first of the products: all that they read exists there.
-  void replace(const std::vector<size_t>& products, std::vector<ValueId> outputs, std::optional<float> gate_alpha) {
+  Node& replace(const std::vector<size_t>& products, std::vector<ValueId> outputs, std::optional<float> gate_alpha) {
     const Node& first = graph_.nodes[products[0]];
     Node joined;
     joined.name = first.name;
     joined.domain = kOwn;
     joined.op_type = "JoinedMatMulNBits";
     joined.opset = 1;
+    joined.sources = sources_of(first);
     joined.inputs = {first.input(0), first.input(kNormInput)};
     joined.outputs = std::move(outputs);
     for (const std::string_view name : kSharedAttributes) {
@@ -201,6 +203,7 @@ class Joiner {
     for (const size_t i : products) {
       for (const size_t input : kMatrixInputs) joined.inputs.push_back(graph_.nodes[i].input(input));
       columns.push_back(graph_.nodes[i].i("N", 0));
+      add_sources(joined, graph_.nodes[i]);
       gone_[i] = true;
     }
     joined.attributes["N"] = columns;
@@ -209,6 +212,7 @@ class Joiner {
     const size_t place = *std::min_element(products.begin(), products.end());
     graph_.nodes[place] = std::move(joined);
     gone_[place] = false;
+    return graph_.nodes[place];
   }
 
   Graph& graph_;
