@@ -1,6 +1,6 @@
 # The commands that people and CI use. Each of them first brings what it needs (tools/setup.py), so a fresh clone needs nothing before.
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench format check deps deps-tests configure-tests clean help \
+.PHONY: build demo test bench bench-plot format check deps deps-tests configure-tests clean help \
         check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-random check-variants
 
 # setup.py puts a cargo of the distribution that goes by another name into .deps/rust.
@@ -9,6 +9,7 @@ PYTHON ?= python3
 RELEASE := build/release
 ARGS ?=
 MODEL ?= models/demo
+KERNELS ?=
 
 build: deps  ## Build build/release/sluice
 	@test -f $(RELEASE)/build.ninja || cmake --preset release --log-level=WARNING
@@ -21,8 +22,16 @@ test: configure-tests  ## Build and run all tests
 	cmake --build $(RELEASE)
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) $(ARGS)
 
-bench: build  ## Tokens per second of the built-in model, or of another: make bench MODEL=DIR ARGS="-p 128,2048"
+bench: configure-tests  ## Tokens per second of the built-in model or another, then single kernels: make bench MODEL=DIR ARGS="-p 128,2048" KERNELS=norm
+	cmake --build $(RELEASE) --target sluice kernel_benches
 	$(RELEASE)/sluice bench $(MODEL) $(ARGS)
+	@rm -f $(RELEASE)/bench.json
+	$(PYTHON) bench/run_all.py --parts kernels --kernels "$(KERNELS)" --build $(RELEASE) --out $(RELEASE)/bench.json
+
+bench-plot:  ## The pictures of the README, from bench/results
+	@test -d .deps/bench || $(PYTHON) -m venv .deps/bench
+	@.deps/bench/bin/pip install -q -r bench/requirements.txt
+	.deps/bench/bin/python bench/plot.py $(sort $(wildcard bench/results/*.json)) --out docs/speed
 
 deps:  ## Install and fetch what the build needs
 	@$(PYTHON) tools/setup.py
@@ -72,7 +81,7 @@ check-variants: configure-tests  ## The tests on a device with fewer features
 	cmake --build $(RELEASE)
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable subgroups
 	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable f16
-	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable f16,subgroups,dot4i8,timestamps,large-limits,fusion
+	.deps/venv/bin/python tools/run_tests.py $(RELEASE) --disable f16,subgroups,dot4i8,subgroup-matrix,timestamps,large-limits,fusion
 
 clean:  ## Remove build/ (.deps/ stays)
 	rm -rf build

@@ -2,7 +2,7 @@
 """Checks expanded shaders with naga and tint, the compilers of wgpu and of Dawn: a shader must pass both to run everywhere.
 
 The GPU layer writes every variant that a process asks for to the folder in SLUICE_DUMP_WGSL, as NAME-HASH.naga.wgsl and
-NAME-HASH.tint.wgsl. `--collect BUILD` runs a build's test programs that way, with and without subgroups and f16, and checks the result.
+NAME-HASH.tint.wgsl (only the second where a shader uses what naga does not know). `--collect BUILD` runs a build's test programs that way, with and without subgroups and f16, and checks the result.
 
     cargo install naga-cli     installs naga; tint comes with Dawn
 """

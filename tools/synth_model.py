@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes a model of full size with random weights: the graph of a real export, for speed, memory and numbers, without a download.
 
-    tools/synth_model.py gpt-oss-20b OUT                     the whole model, 24 layers
+    tools/synth_model.py gpt-oss-20b                         the whole model, 24 layers, into the folder gpt-oss-20b
+    tools/synth_model.py gpt-oss-20b OUT                     into another
     tools/synth_model.py gpt-oss-20b OUT --layers 2          its first layers only
     tools/synth_model.py gpt-oss-20b OUT --set vocab=4096    another size of anything
 
@@ -58,16 +59,19 @@ def problem(spec: Spec, published: Spec) -> str:
 def parse() -> tuple[argparse.Namespace, Spec]:
     parser = argparse.ArgumentParser(description="Writes a model of full size with random weights.")
     parser.add_argument("name", choices=SPECS, metavar="NAME", help=", ".join(SPECS))
-    parser.add_argument("out", type=Path, metavar="OUT_DIR", help="folder to write to; its model files are replaced")
+    parser.add_argument("out", type=Path, nargs="?", metavar="OUT_DIR", help="folder to write to; its model files are replaced (default: NAME)")
     parser.add_argument("--layers", type=int, help="only the first layers")
     parser.add_argument("--block-size", type=int, choices=(32, 64, 128), help="weights that share a scale (default 32)")
     parser.add_argument("--context", type=int, help="longest sequence (default: the published one)")
     parser.add_argument("--io-dtype", choices=("float16", "float32"), help="of activations, caches and scales (default float16)")
+    parser.add_argument("--graph-capture", action="store_true", default=None,
+                        help="a mask that lets onnxruntime capture the graph (the builder's enable_webgpu_graph=true)")
     parser.add_argument("--seed", type=int, default=1, help="of the random weights (default %(default)s)")
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="NUMBER=VALUE", dest="settings",
                         help=f"change another number of the model: {', '.join(NUMBERS)}")
     options = parser.parse_args()
-    changes = {name: getattr(options, name) for name in ("layers", "block_size", "context", "io_dtype") if getattr(options, name) is not None}
+    options.out = options.out or Path(options.name)
+    changes = {name: getattr(options, name) for name in ("layers", "block_size", "context", "io_dtype", "graph_capture") if getattr(options, name) is not None}
     spec = replace(SPECS[options.name], **{**changes, **dict(options.settings)})
     if wrong := problem(spec, SPECS[options.name]):
         parser.error(wrong)

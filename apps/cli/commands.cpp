@@ -88,13 +88,11 @@ SamplingOptions SamplingArgs::apply_to(SamplingOptions options) const {
   return options;
 }
 
-nlohmann::ordered_json load_json(const TextModel& model) {
-  const LoadTimes t = model.load_times();
+nlohmann::ordered_json load_json(const LoadTimes& t) {
   return {{"files", t.files}, {"device", t.device}, {"plan", t.plan}, {"upload", t.upload}, {"compile", t.compile}};
 }
 
-nlohmann::ordered_json memory_json(const TextModel& model) {
-  const ModelMemory m = model.memory();
+nlohmann::ordered_json memory_json(const ModelMemory& m) {
   return {{"weights", m.weights}, {"cache", m.cache}, {"live", m.live}, {"peak", m.peak}};
 }
 

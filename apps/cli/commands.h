@@ -44,8 +44,8 @@ void add_inspect(CLI::App& app);
 void add_bench(CLI::App& app);
 
 // Of a model, for --output json: seconds of loading by part, bytes on the device.
-nlohmann::ordered_json load_json(const TextModel& model);
-nlohmann::ordered_json memory_json(const TextModel& model);
+nlohmann::ordered_json load_json(const LoadTimes& times);
+nlohmann::ordered_json memory_json(const ModelMemory& memory);
 
 // The closing line on stderr: load time, prompt and new tokens with their rates, device.
 void print_summary(const TextModel& model, const Generation& generation);

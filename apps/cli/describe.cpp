@@ -41,6 +41,7 @@ std::string describe(const DeviceInfo& d) {
                                                : d.subgroup_min == d.subgroup_max
                                                    ? fmt::format("of {}", d.subgroup_min)
                                                    : fmt::format("of {} to {}", d.subgroup_min, d.subgroup_max));
+  if (!d.subgroup_matrices.empty()) text += fmt::format("   matrices      {}\n", fmt::join(d.subgroup_matrices, ", "));
   text += fmt::format("   features      {}\n", features_text(d.features));
   return text;
 }
@@ -75,6 +76,7 @@ void add_inspect(CLI::App& app) {
   command->add_option("--webgpu-library", args->options.device.library, "Shared library that implements webgpu.h")
       ->envname("SLUICE_WEBGPU_LIBRARY");
   command->add_flag("--graph", args->options.dump_graph, "Also print the graph, a node a line");
+  command->add_flag("--steps", args->options.steps, "Also print a token's dispatches, each with its node");
   command->callback([args] { std::cout << inspect(args->model, args->options); });
 }
 

@@ -44,8 +44,8 @@ void print_json(const Generation& g, const std::vector<uint32_t>& prompt, const 
                                        {"prompt_tokens", g.prompt_tokens},
                                        {"new_tokens", g.ids.size()},
                                        {"load_seconds", model.load_seconds()},
-                                       {"load", load_json(model)},
-                                       {"memory", memory_json(model)},
+                                       {"load", load_json(model.load_times())},
+                                       {"memory", memory_json(model.memory())},
                                        {"prompt_seconds", g.prompt_seconds},
                                        {"decode_seconds", g.decode_seconds},
                                        {"device", model.device().name}};

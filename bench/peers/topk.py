@@ -1,4 +1,4 @@
-"""Times TopK graphs on ONNX Runtime's WebGPU provider: bench/peers/topk.py PROVIDER_LIBRARY.
+"""Times TopK graphs on ONNX Runtime's WebGPU provider: bench/peers/topk.py [PROVIDER_LIBRARY].
 
 Inputs and outputs stay on the device (IO binding); a sample is the time of 100 runs and one synchronisation, divided by their
 number. Prints one line of JSON a graph: kernel, shape, median microseconds of a run, where the tensors lay.
@@ -10,8 +10,8 @@ import statistics
 import time
 
 import numpy as np
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+from provider import Provider
 
 SIZES = ((128, 128, 8), (1, 128, 8), (512, 256, 8), (1, 400, 400), (64, 1000, 10), (1, 2000, 50), (1, 4096, 50), (1, 4096, 1024),
          (1, 32768, 50), (1, 201088, 1), (1, 201088, 50), (8, 201088, 50), (1, 201088, 1000), (1, 8192, 8192), (1, 32768, 32768),
@@ -31,24 +31,7 @@ def model(shape, k, adds):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
 
 
-def make_session(data):
-    device = next(d for d in ort.get_ep_devices() if "webgpu" in d.ep_name.lower())
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.add_provider_for_devices([device], {})
-    return ort.InferenceSession(data, options)
-
-
-def on_device(array):
-    """A tensor in the provider's memory: which call makes one differs between versions of onnxruntime."""
-    device = next(d for d in ort.get_ep_devices() if "webgpu" in d.ep_name.lower())
-    memory = device.memory_info(ort.OrtDeviceMemoryType.DEFAULT)
-    value = ort.OrtValue.ortvalue_from_shape_and_type(list(array.shape), array.dtype.type, memory_info=memory)
-    ort.copy_tensors([ort.OrtValue.ortvalue_from_numpy(array)], [value])
-    return value
-
-
-def bind_all(session, arrays):
+def bind_all(provider, session, arrays):
     """Inputs and outputs in the provider's memory, "device"; the outputs alone, "outputs"; or nothing, "host"."""
     failures = []
     for memory in ("device", "outputs", "host"):
@@ -56,12 +39,12 @@ def bind_all(session, arrays):
         try:
             for name, array in arrays["inputs"].items():
                 if memory == "device":
-                    binding.bind_ortvalue_input(name, on_device(array))
+                    binding.bind_ortvalue_input(name, provider.upload(array))
                 else:
                     binding.bind_cpu_input(name, array)
             for name, array in arrays["outputs"].items():
                 if memory == "device":
-                    binding.bind_ortvalue_output(name, on_device(array))
+                    binding.bind_ortvalue_output(name, provider.upload(array))
                 else:
                     binding.bind_output(name, "webgpu" if memory == "outputs" else "cpu")
             session.run_with_iobinding(binding)
@@ -88,12 +71,12 @@ def samples(session, binding, runs, repeats):
     return result
 
 
-def measure(shape, k, adds):
-    session = make_session(model(shape, k, adds))
+def measure(provider, shape, k, adds):
+    session = provider.session(model(shape, k, adds))
     x = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
     out = (*shape[:-1], k)
     arrays = {"inputs": {"x": x}, "outputs": {"more" if adds else "values": np.zeros(out, np.float32), "indices": np.zeros(out, np.int64)}}
-    binding, memory, failures = bind_all(session, arrays)
+    binding, memory, failures = bind_all(provider, session, arrays)
     record = {"kernel": "add+topk+add" if adds else "topk", "runtime": "onnxruntime-webgpu", "shape": f"{shape[-2]}x{shape[-1]} k={k}",
               "us": round(statistics.median(samples(session, binding, 100, 9)), 2), "memory": memory}
     return record | ({"failures": failures} if failures else {})
@@ -101,11 +84,11 @@ def measure(shape, k, adds):
 
 def main():
     parser = argparse.ArgumentParser(description="Times TopK on ONNX Runtime's WebGPU provider.")
-    parser.add_argument("library")
-    ort.register_execution_provider_library("webgpu", parser.parse_args().library)
-    print(json.dumps(measure((1, 128, 128), 8, True)), flush=True)
+    parser.add_argument("library", nargs="?", help="the provider's library (default: the installed package's)")
+    provider = Provider(parser.parse_args().library)
+    print(json.dumps(measure(provider, (1, 128, 128), 8, True)), flush=True)
     for rows, columns, k in SIZES:
-        print(json.dumps(measure((rows, columns), k, False)), flush=True)
+        print(json.dumps(measure(provider, (rows, columns), k, False)), flush=True)
 
 
 if __name__ == "__main__":

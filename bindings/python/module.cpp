@@ -30,6 +30,7 @@ void bind_devices(nb::module_& module) {
       .def_ro("features", &DeviceInfo::features)
       .def_ro("subgroup_min", &DeviceInfo::subgroup_min)
       .def_ro("subgroup_max", &DeviceInfo::subgroup_max)
+      .def_ro("subgroup_matrices", &DeviceInfo::subgroup_matrices)
       .def_ro("max_binding", &DeviceInfo::max_binding)
       .def_ro("max_buffer", &DeviceInfo::max_buffer)
       .def_ro("max_invocations", &DeviceInfo::max_invocations)

@@ -25,6 +25,7 @@ struct DeviceInfo {
   uint64_t memory = 0;  // bytes; 0 where nobody tells
   std::vector<std::string> features;
   uint32_t subgroup_min = 0, subgroup_max = 0;  // invocations; 0 without subgroups
+  std::vector<std::string> subgroup_matrices;   // "16x16x16 f16 in f32" (m x n x k, sums): what tensor cores offer
   uint64_t max_binding = 0, max_buffer = 0;     // bytes
   uint32_t max_invocations = 0;                 // of a workgroup
   uint32_t max_workgroup_storage = 0;           // bytes
@@ -43,6 +44,11 @@ class Device {
   explicit Device(const DeviceChoice& choice);
 
   const DeviceInfo& info() const;
+
+  // Bytes a second that a plain loop reads from a buffer larger than caches (1 GiB where the device allows): what a
+  // kernel that is bound by memory can reach. Measured at each call, which takes about a second; throws Error if the
+  // device cannot hold the buffer.
+  double measure_read_bandwidth() const;
 
  private:
   friend class Session;

@@ -14,6 +14,7 @@ struct InspectOptions {
   DeviceChoice device;
   std::string variant;
   bool dump_graph = false;  // append the whole graph, a node a line
+  bool steps = false;       // append the dispatches of one token, each with the node that it comes from
 };
 
 // A text report: inputs, outputs, operators with counts, weights and memory by part, what the chosen device would need,

@@ -65,6 +65,15 @@ struct Generation {
   double decode_seconds = 0;   // from then to the end
 };
 
+// What one new token costs the device: for measurements.
+struct TokenCost {
+  uint32_t layers = 0;            // decoder layers
+  uint32_t dispatches = 0;        // kernels that run, sampling included
+  uint32_t layer_dispatches = 0;  // those of the decoder layers; 0 where the nodes' names do not tell
+  uint64_t weight_bytes = 0;      // of weights that must be read; of a layer's experts only the chosen ones
+  uint64_t state_bytes = 0;       // of the KV cache and other state that must be read
+};
+
 struct Message {
   std::string role;  // "system", "user", "assistant"
   std::string content;
@@ -142,6 +151,9 @@ class TextModel {
 
   // Logits (prompt.size(), vocabulary()) in float32 of every position, computed from an empty cache.
   std::vector<float> logits(std::span<const uint32_t> prompt);
+
+  // Of the token after `depth` others.
+  TokenCost token_cost(uint32_t depth) const;
 
  private:
   friend class TokenStream;

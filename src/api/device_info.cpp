@@ -1,11 +1,29 @@
 #include "api/device_info.h"
 
+#include <fmt/format.h>
+
+#include <iterator>
+
 #include "api/open_device.h"
 #include "base/error.h"
+#include "runtime/bandwidth.h"
 
 namespace sluice {
 
 namespace api {
+
+namespace {
+
+std::string describe(const gpu::SubgroupMatrix& matrix) {
+  const auto type = [](gpu::SubgroupMatrix::Type t) {
+    constexpr const char* kNames[] = {"?", "f32", "f16", "u32", "i32", "u8", "i8"};
+    const auto i = static_cast<size_t>(t);
+    return kNames[i < std::size(kNames) ? i : 0];
+  };
+  return fmt::format("{}x{}x{} {} in {}", matrix.m, matrix.n, matrix.k, type(matrix.operands), type(matrix.sums));
+}
+
+}  // namespace
 
 DeviceInfo device_info(const gpu::AdapterInfo& adapter) {
   DeviceInfo info;
@@ -22,6 +40,7 @@ DeviceInfo device_info(const gpu::AdapterInfo& adapter) {
   info.features = adapter.features;
   info.subgroup_min = adapter.caps.subgroup_min;
   info.subgroup_max = adapter.caps.subgroup_max;
+  for (const auto& matrix : adapter.caps.subgroup_matrices) info.subgroup_matrices.push_back(describe(matrix));
   info.max_binding = adapter.caps.max_binding;
   info.max_buffer = adapter.caps.max_buffer;
   info.max_invocations = adapter.caps.max_invocations;
@@ -54,5 +73,10 @@ Device::Device(const DeviceChoice& choice) : impl_(std::make_shared<Impl>()) {
 }
 
 const DeviceInfo& Device::info() const { return impl_->info; }
+
+double Device::measure_read_bandwidth() const {
+  const std::lock_guard lock(impl_->mutex);
+  return runtime::read_bandwidth(*impl_->device);
+}
 
 }  // namespace sluice

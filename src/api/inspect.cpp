@@ -96,7 +96,14 @@ std::string obstacles_text(const std::vector<std::string>& obstacles) {
   return text;
 }
 
-std::string device_section(const decode::ModelGraph& model, const gpu::AdapterInfo& adapter) {
+std::string steps_section(const decode::StepPlan& step) {
+  std::string text = "steps of a token\n";
+  for (size_t i = 0; i < step.dispatches.size(); ++i)
+    text += fmt::format("  {:>5}  {:<32} {}\n", i, step.dispatches[i].name, step.nodes[i]);
+  return text;
+}
+
+std::string device_section(const decode::ModelGraph& model, const gpu::AdapterInfo& adapter, bool steps) {
   const uint32_t longest = model.context_length().value_or(std::numeric_limits<uint32_t>::max());
   const uint32_t context = std::min(kContext, longest), chunk = std::min(kChunk, context);
   std::string text = fmt::format("on {} ({}, {})\n", adapter.name, adapter.type, adapter.library_version);
@@ -111,7 +118,8 @@ std::string device_section(const decode::ModelGraph& model, const gpu::AdapterIn
   line("outputs", need.outputs, "");
   line("working memory", need.working, fmt::format("  for {} tokens at once", chunk));
   text += fmt::format("  dispatches      {:>12}  a token\n", plan.token.dispatches.size());
-  return text + "  " + verdict(need, context, longest, adapter.memory) + "\n";
+  text += "  " + verdict(need, context, longest, adapter.memory) + "\n";
+  return text + (steps ? steps_section(plan.token) : "");
 }
 
 bool is_input(const graph::Graph& g, const std::string& name) {
@@ -148,7 +156,7 @@ std::string inspect(const std::filesystem::path& model, const InspectOptions& op
   }
   const decode::ModelGraph compiled(std::move(graph), files);
   if (compiled.context_length()) text += fmt::format("context length {}\n", *compiled.context_length());
-  return text + device_section(compiled, choose_adapter(options.device)) + dumped;
+  return text + device_section(compiled, choose_adapter(options.device), options.steps) + dumped;
 }
 
 std::vector<std::string> operators() {

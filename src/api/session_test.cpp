@@ -78,6 +78,18 @@ HostTensor floats(size_t count, float value) {
   return {"float", {static_cast<int64_t>(count)}, {bytes.begin(), bytes.end()}};
 }
 
+// More lengths than a session keeps programs for, with other values each time.
+TEST(PublicSession, RunsAnyLengthAgain) {
+  const std::string model = negation();
+  Session session(std::as_bytes(std::span(model)), {}, device());
+  for (const float value : {1.0f, 2.0f, 3.0f}) {
+    for (size_t count = 1; count <= 12; ++count) {
+      const HostTensor y = session.run({{"x", floats(count, value)}}).at("y");
+      EXPECT_EQ(y.bytes, floats(count, -value).bytes) << count;
+    }
+  }
+}
+
 TEST(PublicSession, ThreadsShareADeviceAndASession) {
   const std::string model = negation();
   Session shared(std::as_bytes(std::span(model)), {}, device());

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "api/device_info.h"
+#include "api/token_cost.h"
 #include "base/error.h"
 #include "decode/engine.h"
 #include "decode/model_files.h"
@@ -114,6 +115,11 @@ ModelMemory TextModel::memory() const {
   return {impl_->engine->weight_bytes(), impl_->engine->cache_bytes(), use.live, use.peak};
 }
 uint64_t TextModel::weight_bytes() const { return impl_->engine->weight_bytes(); }
+
+TokenCost TextModel::token_cost(uint32_t depth) const {
+  const std::lock_guard lock(impl_->mutex);
+  return api::token_cost(*impl_->engine, depth, impl_->device->caps());
+}
 
 SamplingOptions TextModel::defaults() const {
   const decode::SearchDefaults& search = impl_->files.search;

@@ -42,6 +42,7 @@ class Engine {
   Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files, const EngineOptions& options,
          const runtime::Progress& progress);
 
+  const ModelGraph& model() const { return model_; }
   uint32_t vocabulary() const { return vocabulary_; }
   std::optional<uint32_t> context_length() const { return model_.context_length(); }
   // Ids that the cache holds, oldest first.

@@ -1,6 +1,7 @@
 #include "decode/model_graph.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "graph/passes/last_logits.h"
@@ -22,6 +23,7 @@ bool ModelGraph::has_recurrent_state() const {
 // Pairs past inputs with present outputs by the patterns of the model's configuration, and learns which of them grow.
 void ModelGraph::find_states() {
   std::vector<std::string> obstacles;
+  std::set<uint32_t> layers;
   for (const graph::ValueId id : graph_.inputs) {
     const std::string& name = graph_.values[id].name;
     for (const auto& [past, present] : files_.state) {
@@ -32,6 +34,7 @@ void ModelGraph::find_states() {
                                       [&](graph::ValueId o) { return graph_.values[o].name == output; });
       if (!exists) continue;
       states_.push_back({.past = name, .present = output, .grows = false, .head_size = 0});
+      layers.insert(*layer);
       break;
     }
   }
@@ -42,6 +45,7 @@ void ModelGraph::find_states() {
       obstacles.push_back(fmt::format("the graph has no {} \"{}\"", what, name));
   }
   runtime::throw_obstacles("no language model", obstacles);
+  layers_ = static_cast<uint32_t>(layers.size());
   for (const graph::Node& node : graph_.nodes) {
     if (node.op_type != "GroupQueryAttention") continue;
     for (StateInput& state : states_) {
@@ -63,8 +67,7 @@ void ModelGraph::find_context_length() {
 
 // onnxruntime-genai leaves the head size of its caches symbolic: it follows from the width of the attention's query.
 void ModelGraph::find_head_sizes() {
-  graph::Graph g = graph_;
-  graph::infer(g, infer_options(g, 1));  // obstacles are reported by the compilation that follows
+  const graph::Graph g = inferred(1);  // obstacles are reported by the compilation that follows
   for (const graph::Node& node : g.nodes) {
     if (node.op_type != "GroupQueryAttention" || !node.has(0)) continue;
     const auto& query = g.values[node.input(0)].shape;
@@ -76,6 +79,12 @@ void ModelGraph::find_head_sizes() {
         state.head_size = static_cast<uint32_t>(query->back().value / heads);
     }
   }
+}
+
+graph::Graph ModelGraph::inferred(uint32_t rows) const {
+  graph::Graph g = graph_;
+  graph::infer(g, infer_options(g, rows));
+  return g;
 }
 
 graph::InferOptions ModelGraph::infer_options(const graph::Graph& g, uint32_t rows) const {

@@ -38,8 +38,13 @@ class ModelGraph {
   const ModelFiles& files() const { return files_; }
   const std::vector<StateInput>& states() const { return states_; }
   bool has_recurrent_state() const;
+  // Decoder layers: those that keep a state.
+  uint32_t layers() const { return layers_; }
   // The configuration's, or the length of the rotary tables if that is less.
   std::optional<uint32_t> context_length() const { return files_.context_length; }
+
+  // The graph with all shapes and folded constants for `rows` new tokens, as far as they can be inferred.
+  graph::Graph inferred(uint32_t rows) const;
 
   // The step for `rows` new tokens, onto caches with room for `capacity`. `active` is a kU32 tensor of one element:
   // recurrent state is only updated while it is not 0. Obstacles of inference and lowering are in the result.
@@ -56,6 +61,7 @@ class ModelGraph {
   ModelFiles files_;
   std::vector<StateInput> states_;
   graph::Symbol past_ = 0;
+  uint32_t layers_ = 0;
 };
 
 }  // namespace sluice::decode

@@ -16,6 +16,7 @@ namespace {
 
 constexpr auto kDawnTogglesType = static_cast<WGPUSType>(0x0005000A);
 constexpr auto kDawnCacheType = static_cast<WGPUSType>(0x00050007);
+constexpr auto kDawnSubgroupMatricesType = static_cast<WGPUSType>(0x0005003B);
 
 const char* type_name(WGPUAdapterType type) {
   switch (type) {
@@ -57,6 +58,27 @@ const char* backend_name(WGPUBackendType backend) {
   }
 }
 
+// Dawn's numbers are of one revision: where another answers, or none, there are no subgroup matrices.
+std::vector<SubgroupMatrix> subgroup_matrices(const Library& library, WGPUAdapter adapter,
+                                              const std::vector<WGPUFeatureName>& features) {
+  const bool offered = std::find(features.begin(), features.end(), kDawnSubgroupMatrixFeature) != features.end();
+  if (!library.is_dawn() || !library.free_subgroup_matrices || !offered) return {};
+  DawnSubgroupMatrices raw{{nullptr, kDawnSubgroupMatricesType}, 0, nullptr};
+  WGPUAdapterInfo info = WGPU_ADAPTER_INFO_INIT;
+  info.nextInChain = &raw.chain;
+  if (library.wgpuAdapterGetInfo(adapter, &info) != WGPUStatus_Success) return {};
+  std::vector<SubgroupMatrix> result;
+  for (size_t i = 0; i < raw.count; ++i) {
+    const auto& s = raw.shapes[i];
+    result.push_back(
+        {static_cast<SubgroupMatrix::Type>(s.operands), static_cast<SubgroupMatrix::Type>(s.sums), s.m, s.n, s.k});
+  }
+  library.free_subgroup_matrices(raw);
+  info.nextInChain = nullptr;
+  library.wgpuAdapterInfoFreeMembers(info);
+  return result;
+}
+
 Adapter describe(const Library& library, Handle<WGPUAdapter> handle) {
   Adapter adapter{std::move(handle), {}, 0};
   WGPUAdapterInfo raw = WGPU_ADAPTER_INFO_INIT;
@@ -77,6 +99,7 @@ Adapter describe(const Library& library, Handle<WGPUAdapter> handle) {
   for (const auto feature : features) info.features.push_back(feature_name(feature));
   info.memory = device_memory(library, adapter.handle.get(), raw, features);
   info.caps = caps_of(features, limits, library);
+  info.caps.subgroup_matrices = subgroup_matrices(library, adapter.handle.get(), features);
   info.caps.software = raw.adapterType == WGPUAdapterType_CPU;
   info.caps.subgroup_min = info.caps.subgroups ? raw.subgroupMinSize : 0;
   info.caps.subgroup_max = info.caps.subgroups ? raw.subgroupMaxSize : 0;

@@ -61,6 +61,8 @@ std::vector<Adapter> find_adapters(const Library& library, WGPUInstance instance
 // all.
 Adapter pick_adapter(std::vector<Adapter> adapters, const std::string& choice);
 
+constexpr auto kDawnSubgroupMatrixFeature = static_cast<WGPUFeatureName>(0x00050034);
+
 // What WGPUFeatureName to ask for, given what the adapter offers. Subgroups have a number of their own in wgpu-native.
 WGPUFeatureName subgroup_feature(const Library& library);
 

@@ -24,6 +24,8 @@ CapsOverride CapsOverride::from_environment() {
       result.no_subgroups = true;
     else if (word == "dot4i8")
       result.no_dot4i8 = true;
+    else if (word == "subgroup-matrix")
+      result.no_subgroup_matrix = true;
     else if (word == "timestamps")
       result.no_timestamps = true;
     else if (word == "fusion")
@@ -31,10 +33,11 @@ CapsOverride CapsOverride::from_environment() {
     else if (word == "large-limits")
       result.small_limits = true;
     else if (!word.empty()) {
-      fail("gpu",
-           "SLUICE_DISABLE takes a comma-separated list of f16, subgroups, dot4i8, timestamps, fusion, large-limits, "
-           "got {}",
-           word);
+      fail(
+          "gpu",
+          "SLUICE_DISABLE takes a comma-separated list of f16, subgroups, dot4i8, subgroup-matrix, timestamps, fusion, "
+          "large-limits, got {}",
+          word);
     }
   }
   constexpr uint64_t kLeastBinding = 4096;

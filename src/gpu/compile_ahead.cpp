@@ -121,7 +121,7 @@ void Device::compile_ahead(std::span<const PipelineRequest> requests) {
   Compiled compiled = asynchronous ? compile_asynchronously(core, wanted) : compile_on_threads(core, wanted);
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (!compiled[i]) continue;
-    dump_wgsl(wanted[i].shader);
+    shader::dump(wanted[i].shader);
     core.pipelines.emplace(wanted[i], std::move(compiled[i]));
     ++core.counters.pipelines_created;
   }

@@ -27,6 +27,8 @@ std::vector<WGPUFeatureName> wanted_features(const Library& library, WGPUAdapter
   want(WGPUFeatureName_ShaderF16, disable.no_f16);
   want(WGPUFeatureName_TimestampQuery, disable.no_timestamps);
   want(subgroup_feature(library), disable.no_subgroups);
+  if (library.is_dawn())
+    want(kDawnSubgroupMatrixFeature, disable.no_subgroup_matrix || disable.no_subgroups || disable.no_f16);
   return wanted;
 }
 
@@ -91,6 +93,8 @@ void find_caps(Core& core, const std::vector<WGPUFeatureName>& features, uint64_
   const Caps offered = core.info.caps;
   core.info.caps = caps_of(features, limits, core.library);
   core.info.caps.software = offered.software;
+  if (std::find(features.begin(), features.end(), kDawnSubgroupMatrixFeature) != features.end())
+    core.info.caps.subgroup_matrices = offered.subgroup_matrices;
   core.info.caps.max_binding = std::min(core.info.caps.max_binding, max_binding / 4 * 4);
   if (!core.info.caps.subgroups) return;
   core.info.caps.subgroup_min = offered.subgroup_min;

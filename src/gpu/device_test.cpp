@@ -73,7 +73,7 @@ TEST(Device, DisableReadsItsEnvironment) {
     EXPECT_TRUE(read.no_f16 && read.no_timestamps);
     EXPECT_FALSE(read.no_subgroups || read.no_dot4i8 || read.small_limits);
   }
-  const Environment disable("SLUICE_DISABLE", "subgroups,dot4i8,large-limits,f15");
+  const Environment disable("SLUICE_DISABLE", "subgroups,dot4i8,subgroup-matrix,large-limits,f15");
   expect_error_with(error_of([] { CapsOverride::from_environment(); }), "f15");
 }
 
@@ -115,12 +115,17 @@ TEST(Device, CountsTheBytesOfItsBuffers) {
 }
 
 TEST(Device, EverythingCanBeSwitchedOff) {
-  const CapsOverride all{
-      .no_f16 = true, .no_subgroups = true, .no_dot4i8 = true, .no_timestamps = true, .small_limits = true};
+  const CapsOverride all{.no_f16 = true,
+                         .no_subgroups = true,
+                         .no_dot4i8 = true,
+                         .no_subgroup_matrix = true,
+                         .no_timestamps = true,
+                         .small_limits = true};
   const auto device = Device::open({.library = {}, .adapter = {}, .disable = all});
   const Caps& caps = device->caps();
   EXPECT_FALSE(caps.f16 || caps.subgroups || caps.dot4i8 || caps.timestamps);
   EXPECT_EQ(caps.subgroup_max, 0u);
+  EXPECT_TRUE(caps.subgroup_matrices.empty());
   const Caps defaults;
   EXPECT_EQ(caps.max_binding, defaults.max_binding);
   EXPECT_EQ(caps.max_buffer, defaults.max_buffer);

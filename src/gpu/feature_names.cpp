@@ -32,6 +32,7 @@ constexpr std::pair<uint32_t, const char*> kNames[] = {
     {WGPUFeatureName_TextureFormatsTier2, "texture-formats-tier2"},
     {WGPUFeatureName_PrimitiveIndex, "primitive-index"},
     {WGPUFeatureName_TextureComponentSwizzle, "texture-component-swizzle"},
+    {kDawnSubgroupMatrixFeature, "chromium-experimental-subgroup-matrix"},
     {WGPUNativeFeature_Immediates, "wgpu-native:immediates"},
     {WGPUNativeFeature_PipelineStatisticsQuery, "wgpu-native:pipeline-statistics-query"},
     {WGPUNativeFeature_MappablePrimaryBuffers, "wgpu-native:mappable-primary-buffers"},

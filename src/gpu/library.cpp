@@ -37,6 +37,8 @@ Library::Library(const std::string& path) : file_(path) {
   if (!missing.empty()) fail("gpu", "{} is no WebGPU library that Sluice can use: it lacks {}", path, missing);
   free_memory_heaps =
       reinterpret_cast<decltype(free_memory_heaps)>(file_.symbol("wgpuAdapterPropertiesMemoryHeapsFreeMembers"));
+  free_subgroup_matrices = reinterpret_cast<decltype(free_subgroup_matrices)>(
+      file_.symbol("wgpuAdapterPropertiesSubgroupMatrixConfigsFreeMembers"));
   if (wgpuSetLogLevel) wgpuSetLogLevel(WGPULogLevel_Off);
 }
 

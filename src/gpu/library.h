@@ -36,7 +36,7 @@ namespace sluice::gpu {
   X(wgpuDeviceCreateShaderModuleTrusted) X(wgpuDeviceCreateComputePipelineAsync) X(wgpuSetLogLevel) X(wgpuGetVersion)
 // clang-format on
 
-// A struct and a function of Dawn alone, copied by hand because webgpu.h of another library does not have them. The
+// Structs and functions of Dawn alone, copied by hand because webgpu.h of another library does not have them. The first
 // function is also the mark that tells Dawn from others.
 struct DawnMemoryHeaps {
   struct Heap {
@@ -46,6 +46,17 @@ struct DawnMemoryHeaps {
   WGPUChainedStruct chain;
   size_t count;
   const Heap* heaps;
+};
+
+// The same for the shapes of subgroup matrices; the numbers of a type are those of SubgroupMatrix::Type (caps.h).
+struct DawnSubgroupMatrices {
+  struct Shape {
+    uint32_t operands, sums;
+    uint32_t m, n, k;
+  };
+  WGPUChainedStruct chain;
+  size_t count;
+  const Shape* shapes;
 };
 
 class Library {
@@ -68,6 +79,7 @@ class Library {
   SLUICE_WEBGPU_OPTIONAL(SLUICE_DECLARE)
 #undef SLUICE_DECLARE
   void (*free_memory_heaps)(DawnMemoryHeaps) = nullptr;
+  void (*free_subgroup_matrices)(DawnSubgroupMatrices) = nullptr;
 
  private:
   DynamicLibrary file_;

@@ -1,10 +1,6 @@
 // Shader modules, layouts and pipelines: each created inside an error scope, so that an invalid one never gets further.
 #include "gpu/pipeline.h"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
 #include "base/error.h"
 
 namespace sluice::gpu {
@@ -108,19 +104,6 @@ WGPUComputePipelineDescriptor describe_pipeline(const PipelineDraft& draft, WGPU
   return descriptor;
 }
 
-void dump_wgsl(const shader::Shader& shader) {
-  const char* folder = std::getenv("SLUICE_DUMP_WGSL");
-  if (!folder || !*folder) return;
-  const auto write = [&](const char* dialect_name, const shader::Dialect& dialect) {
-    const std::string wgsl = shader::expand(shader, dialect);
-    const auto file = fmt::format("{}-{:016x}.{}.wgsl", std::filesystem::path(shader.file).stem().string(),
-                                  std::hash<std::string>{}(shader.file + wgsl), dialect_name);
-    std::ofstream(std::filesystem::path(folder) / file) << "// " << shader.file << "\n" << wgsl;
-  };
-  write("naga", {});
-  write("tint", {.enable_subgroups = true, .requires_packed_dot = true});
-}
-
 std::unique_ptr<Pipeline> Core::compile(const PipelineSource& source) {
   if (source.storage.size() > info.caps.max_storage_buffers) {
     fail("gpu", "{} binds {} storage buffers, the device allows {}", source.name, source.storage.size(),
@@ -144,7 +127,7 @@ const Pipeline& Device::pipeline(const shader::Shader& shader, std::span<const A
   const std::lock_guard lock(core.pipelines_mutex);
   if (const auto found = core.pipelines.find(key); found != core.pipelines.end()) return *found->second;
   auto compiled = core.compile(source_of(key, core));
-  dump_wgsl(shader);
+  shader::dump(shader);
   return *core.pipelines.emplace(std::move(key), std::move(compiled)).first->second;
 }
 

@@ -32,8 +32,4 @@ struct PipelineDraft {
 PipelineDraft draft_pipeline(Core& core, const PipelineSource& source);
 WGPUComputePipelineDescriptor describe_pipeline(const PipelineDraft& draft, WGPUShaderModule module);
 
-// SLUICE_DUMP_WGSL=<folder>: keeps the text of every variant that was compiled, in both dialects, for checking with
-// other compilers: NAME-HASH.naga.wgsl and NAME-HASH.tint.wgsl.
-void dump_wgsl(const shader::Shader& shader);
-
 }  // namespace sluice::gpu

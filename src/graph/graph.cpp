@@ -1,5 +1,7 @@
 #include "graph/graph.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace sluice::graph {
@@ -59,6 +61,20 @@ std::string Node::s(std::string_view attribute, std::string_view otherwise) cons
 std::vector<int64_t> Node::ints(std::string_view attribute) const {
   const auto* value = find_typed<std::vector<int64_t>>(*this, attribute, "a list of integers");
   return value != nullptr ? *value : std::vector<int64_t>();
+}
+
+std::string origin(const Node& node) { return node.op_type + " " + node.name; }
+
+std::vector<std::string> sources_of(const Node& node) {
+  return node.sources.empty() ? std::vector{origin(node)} : node.sources;
+}
+
+void add_sources(Node& joined, const Node& absorbed) {
+  std::vector<std::string> sources = sources_of(joined);
+  for (std::string& source : sources_of(absorbed)) {
+    if (std::find(sources.begin(), sources.end(), source) == sources.end()) sources.push_back(std::move(source));
+  }
+  joined.sources = std::move(sources);
 }
 
 Symbol Graph::symbol(std::string_view symbol_name) {

@@ -63,6 +63,8 @@ struct Node {
   std::vector<ValueId> inputs;  // kNoValue where an optional input is absent (also trailing ones may simply be missing)
   std::vector<ValueId> outputs;  // kNoValue where an optional output is not wanted
   std::map<std::string, Attribute> attributes;
+  // The nodes of the file whose work this one does, as origin() names them: empty unless a pass joined several.
+  std::vector<std::string> sources;
 
   ValueId input(size_t i) const { return i < inputs.size() ? inputs[i] : kNoValue; }
   ValueId output(size_t i) const { return i < outputs.size() ? outputs[i] : kNoValue; }
@@ -93,6 +95,13 @@ struct Graph {
   ValueId add_value(Value value);
   ValueId find(std::string_view value_name) const;  // kNoValue if there is none
 };
+
+// "QMoE /model/layers.0/moe/QMoE": how messages and profiles name a node.
+std::string origin(const Node& node);
+// The nodes of the file that a node does the work of: its sources, or itself.
+std::vector<std::string> sources_of(const Node& node);
+// For passes: `joined` takes over the work of `absorbed`.
+void add_sources(Node& joined, const Node& absorbed);
 
 // Every broken rule of a well-formed graph, one line each (empty: none): ids in range, single producer, order, no
 // cycles, outputs produced, constants' byte counts agree with dtype and shape. Run after import and after every pass.

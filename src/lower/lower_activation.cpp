@@ -15,7 +15,7 @@ using enum kernels::ElementOp;
 // One program over the node's first input, which `make` appends to; its last instruction is the result.
 template <class Make>
 void of_input(Lowering& l, const Node& node, Make make) {
-  kernels::ElementwiseProblem problem{{l.input(node, 0)}, {}, {}, "elementwise/" + node.op_type};
+  ElementNode problem{{l.elements(node, 0)}, {}, "elementwise/" + node.op_type};
   make(problem.program, ElementProgram::input(0));
   lower_program(l, node, std::move(problem));
 }
@@ -35,7 +35,7 @@ void lower_leaky_relu(Lowering& l, const Node& node) {
 }
 
 void lower_prelu(Lowering& l, const Node& node) {
-  kernels::ElementwiseProblem problem{{l.input(node, 0), l.input(node, 1)}, {}, {}, "elementwise/PRelu"};
+  ElementNode problem{{l.elements(node, 0), l.elements(node, 1)}, {}, "elementwise/PRelu"};
   ElementProgram& p = problem.program;
   const ElementArg x = ElementProgram::input(0);
   const ElementArg scaled = p.apply(kMul, x, ElementProgram::input(1));
@@ -134,10 +134,10 @@ void lower_bit_shift(Lowering& l, const Node& node) {
 
 // GELU of the sum of the input and an optional bias over its last dimension.
 void lower_biased(Lowering& l, const Node& node, kernels::ElementOp op) {
-  kernels::ElementwiseProblem problem{{l.input(node, 0)}, {}, {}, "elementwise/" + node.op_type};
+  ElementNode problem{{l.elements(node, 0)}, {}, "elementwise/" + node.op_type};
   ElementArg x = ElementProgram::input(0);
   if (node.has(1)) {
-    problem.inputs.push_back(l.input(node, 1));
+    problem.operands.push_back(l.elements(node, 1));
     x = problem.program.apply(kAdd, x, ElementProgram::input(1));
   }
   problem.program.apply(op, x);

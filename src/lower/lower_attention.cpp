@@ -50,6 +50,7 @@ kernels::GroupQueryAttentionProblem group_query_problem(Lowering& l, const Node&
   problem.head_sink = l.input(node, 11);
   problem.q_norm_weight = l.input(node, 14);
   problem.k_norm_weight = l.input(node, 15);
+  problem.gate = l.input(node, 16);  // of joined nodes
   problem.output = l.output(node, 0);
   problem.num_heads = static_cast<uint32_t>(node.i("num_heads", 0));
   problem.kv_num_heads = static_cast<uint32_t>(node.i("kv_num_heads", 0));

@@ -83,45 +83,77 @@ double constant_scalar(const Lowering& l, const Node& node, size_t input) {
   return first_element(*v.constant);
 }
 
-void lower_alias(Lowering& l, const Node& node) { l.alias(node, 0, l.input(node, 0)); }
+// The kernel's name is that of a view's copy; what is computed on the way is named after that.
+static void set_view(Lowering& l, const Node& node, size_t i, ElementOperand x, const char* kernel) {
+  const bool copies = x.expression.is_view();
+  l.set_elements(node, i, std::move(x), copies ? kernel : "");
+}
+
+void lower_alias(Lowering& l, const Node& node) {
+  if (!l.reshape_elements(node)) l.alias(node, 0, l.input(node, 0));
+}
 
 void lower_transpose(Lowering& l, const Node& node) {
-  const std::vector<int64_t> perm = node.ints("perm");
-  kernels::plan_transpose({.x = l.input(node, 0), .y = l.output(node, 0), .perm = {perm.begin(), perm.end()}},
-                          l.recorder());
+  const std::vector<int64_t> given = node.ints("perm");
+  std::vector<uint32_t> perm(given.begin(), given.end());
+  if (l.takes_views(node)) {
+    ElementOperand x = l.view(node, 0);
+    for (size_t d = x.expression.shape.size(); given.empty() && d-- > 0;) perm.push_back(static_cast<uint32_t>(d));
+    x.expression = kernels::transposed(x.expression, perm);
+    return set_view(l, node, 0, std::move(x), "transpose");
+  }
+  kernels::plan_transpose({.x = l.input(node, 0), .y = l.output(node, 0), .perm = std::move(perm)}, l.recorder());
 }
+
+namespace {
+
+// Part of the first input as output i.
+struct Part {
+  std::vector<int32_t> starts, steps;
+};
+
+void lower_part(Lowering& l, const Node& node, size_t i, Part part) {
+  const std::vector<uint32_t> shape = l.sizes(node.output(i));
+  if (l.takes_views(node) && std::find(shape.begin(), shape.end(), 0u) == shape.end()) {
+    ElementOperand x = l.view(node, 0);
+    x.expression = kernels::sliced(x.expression, part.starts, part.steps, shape);
+    return set_view(l, node, i, std::move(x), "slice");
+  }
+  kernels::plan_slice(
+      {.x = l.input(node, 0), .y = l.output(node, i), .starts = std::move(part.starts), .steps = std::move(part.steps)},
+      l.recorder());
+}
+
+}  // namespace
 
 // Starts are resolved as ONNX defines them: negative counts from the end, then clamped into the dimension.
 void lower_slice(Lowering& l, const Node& node) {
-  const Tensor x = l.input(node, 0);
+  const std::vector<uint32_t> shape = l.input_shape(node, 0);
+  const size_t rank = shape.size();
   const bool by_input = node.inputs.size() > 1;
   const std::vector<int64_t> starts = by_input ? l.constant_ints(node, 1) : node.ints("starts");
   std::vector<int64_t> axes = axes_of(l, node, 3, "axes");
   for (size_t i = axes.size(); i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
   const std::vector<int64_t> steps = node.has(4) ? l.constant_ints(node, 4) : std::vector<int64_t>(starts.size(), 1);
-  kernels::SliceProblem problem{.x = x,
-                                .y = l.output(node, 0),
-                                .starts = std::vector<int32_t>(x.rank(), 0),
-                                .steps = std::vector<int32_t>(x.rank(), 1)};
+  Part part{std::vector<int32_t>(rank, 0), std::vector<int32_t>(rank, 1)};
   for (size_t i = 0; i < starts.size(); ++i) {
-    const uint32_t axis = resolve_axis(axes[i], x.rank());
-    const int64_t size = x.shape[axis];
+    const uint32_t axis = resolve_axis(axes[i], rank);
+    const int64_t size = shape[axis];
     const int64_t start = starts[i] < 0 ? starts[i] + size : starts[i];
-    problem.starts[axis] = static_cast<int32_t>(std::clamp<int64_t>(start, 0, steps[i] < 0 ? size - 1 : size));
-    problem.steps[axis] = static_cast<int32_t>(steps[i]);
+    part.starts[axis] = static_cast<int32_t>(std::clamp<int64_t>(start, 0, steps[i] < 0 ? size - 1 : size));
+    part.steps[axis] = static_cast<int32_t>(steps[i]);
   }
-  kernels::plan_slice(problem, l.recorder());
+  lower_part(l, node, 0, std::move(part));
 }
 
 void lower_split(Lowering& l, const Node& node) {
-  const Tensor x = l.input(node, 0);
-  const uint32_t axis = resolve_axis(node.i("axis", 0), x.rank());
-  std::vector<int32_t> starts(x.rank(), 0);
+  const size_t rank = l.input_shape(node, 0).size();
+  const uint32_t axis = resolve_axis(node.i("axis", 0), rank);
+  std::vector<int32_t> starts(rank, 0);
   for (size_t i = 0; i < node.outputs.size(); ++i) {
-    const Tensor y = l.output(node, i);
-    if (!y) fail("lower", "output {} of Split must have a name", i);
-    kernels::plan_slice({.x = x, .y = y, .starts = starts, .steps = std::vector<int32_t>(x.rank(), 1)}, l.recorder());
-    starts[axis] += static_cast<int32_t>(y.shape[axis]);
+    if (node.output(i) == graph::kNoValue) fail("lower", "output {} of Split must have a name", i);
+    lower_part(l, node, i, {starts, std::vector<int32_t>(rank, 1)});
+    starts[axis] += static_cast<int32_t>(l.sizes(node.output(i))[axis]);
   }
 }
 
@@ -134,6 +166,11 @@ void lower_concat(Lowering& l, const Node& node) {
 }
 
 void lower_expand(Lowering& l, const Node& node) {
+  if (l.takes_views(node)) {
+    ElementOperand x = l.view(node, 0);
+    x.expression = kernels::broadcast(x.expression, l.sizes(node.output(0)));
+    return set_view(l, node, 0, std::move(x), "expand");
+  }
   kernels::plan_expand({.x = l.input(node, 0), .y = l.output(node, 0)}, l.recorder());
 }
 

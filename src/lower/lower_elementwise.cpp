@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "base/error.h"
@@ -7,12 +8,13 @@
 
 namespace sluice::lower {
 
+using kernels::ElementArg;
 using kernels::ElementOp;
+using kernels::ElementProgram;
+using kernels::ElementType;
 using kernels::Storage;
 
 namespace {
-
-using kernels::ElementProgram;
 
 // The operator that brings a result into a narrow type's range; nothing for types that fill their storage, and for
 // uint8, whose packing does.
@@ -35,30 +37,27 @@ kernels::ElementArg last_result(const ElementProgram& program) {
 
 }  // namespace
 
-void lower_program(Lowering& l, const Node& node, kernels::ElementwiseProblem problem) {
-  const std::optional<ElementOp> wrap = wrap_of(l.value(node.output(0)).dtype.value());
-  if (wrap) problem.program.apply(*wrap, last_result(problem.program));
-  problem.output = l.output(node, 0);
-  kernels::plan_elementwise(problem, l.recorder());
+void lower_program(Lowering& l, const Node& node, ElementNode problem) {
+  const graph::ValueId output = node.output(0);
+  const std::vector<uint32_t> shape = l.sizes(output);
+  if (std::find(shape.begin(), shape.end(), 0u) != shape.end()) {
+    l.output(node, 0);  // nothing to compute
+    return;
+  }
+  if (const auto wrap = wrap_of(l.value(output).dtype.value()))
+    problem.program.apply(*wrap, last_result(problem.program));
+  ElementOperand x = l.compose(std::move(problem.operands), problem.program, shape);
+  const bool joined = x.expression.program.code.size() > problem.program.code.size();
+  l.set_elements(node, 0, std::move(x), joined ? "" : problem.name);
 }
 
 void lower_unary(Lowering& l, const Node& node, ElementOp op) {
-  kernels::ElementwiseProblem problem{{l.input(node, 0)}, {}, {}, ""};
+  ElementNode problem{{l.elements(node, 0)}, {}, ""};
   problem.program.apply(op, ElementProgram::input(0));
   lower_program(l, node, std::move(problem));
 }
 
 namespace {
-
-// Sums and the like of more inputs than one program takes: the first ones are joined in a scratch tensor.
-void join_first(Lowering& l, const Node& node, ElementOp op, std::vector<Tensor>& inputs) {
-  const std::vector<Tensor> first(inputs.begin(), inputs.begin() + ElementProgram::kMaxInputs);
-  const Tensor y = l.output(node, 0);
-  const Tensor joined = l.recorder().scratch(inputs[0].storage, y.shape);
-  kernels::plan_variadic(op, first, joined, l.recorder());
-  inputs.erase(inputs.begin(), inputs.begin() + ElementProgram::kMaxInputs);
-  inputs.insert(inputs.begin(), joined);
-}
 
 // Whether a float tensor is known to hold integers, so that it may become one of integers.
 bool holds_integers(const Lowering& l, const Node& node, size_t input) {
@@ -66,45 +65,45 @@ bool holds_integers(const Lowering& l, const Node& node, size_t input) {
   return value == std::trunc(value);
 }
 
-// Pow alone may mix types: its exponent is converted to its base's.
-Tensor exponent(Lowering& l, const Node& node, const Tensor& base) {
-  const Tensor given = l.input(node, 1);
-  const auto type = kernels::element_type(given.storage), wanted = kernels::element_type(base.storage);
-  if (type == wanted) return given;
-  const bool is_float = type == kernels::ElementType::kFloat;
-  if (is_float && !(given.elements() == 1 && holds_integers(l, node, 1)))
-    fail("lower", "a float exponent of an integer base must be a whole constant");
-  const Tensor converted = l.recorder().scratch(base.storage, given.shape);
-  kernels::plan_cast(given, converted, l.recorder());
-  return converted;
+// Op over all inputs from the left, as far as one program goes; what is before becomes the first operand.
+ElementNode fold_inputs(Lowering& l, const Node& node, ElementOp op) {
+  ElementNode problem{{l.elements(node, 0)}, {}, ""};
+  for (size_t i = 1; i < node.inputs.size(); ++i) {
+    if (i > 1) problem = {{l.compose(problem.operands, problem.program, l.sizes(node.output(0)))}, {}, ""};
+    problem.operands.push_back(l.elements(node, i));
+    problem.program.apply(op, ElementProgram::input(0), ElementProgram::input(1));
+  }
+  return problem;
 }
 
 }  // namespace
 
-// Also the variadic Sum, Min and Max.
+// Also the variadic Min and Max.
 void lower_binary(Lowering& l, const Node& node, ElementOp op) {
-  std::vector<Tensor> inputs;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    inputs.push_back(op == ElementOp::kPow && i == 1 ? exponent(l, node, inputs[0]) : l.input(node, i));
-  }
-  while (inputs.size() > ElementProgram::kMaxInputs) join_first(l, node, op, inputs);
-  kernels::ElementwiseProblem problem{inputs, {}, {}, ""};
-  kernels::ElementArg all = ElementProgram::input(0);
-  for (uint32_t k = 1; k < inputs.size(); ++k) all = problem.program.apply(op, all, ElementProgram::input(k));
-  if (inputs.size() == 1) problem.program.apply(op, all, all);  // Min and Max; the sum of one is lower_sum's
+  ElementNode problem = fold_inputs(l, node, op);
+  if (node.inputs.size() == 1) problem.program.apply(op, ElementProgram::input(0), ElementProgram::input(0));
   lower_program(l, node, std::move(problem));
 }
 
-// The sum or mean of any number of tensors.
+// Pow alone may mix types: its exponent is converted to its base's.
+void lower_pow(Lowering& l, const Node& node) {
+  ElementNode problem{{l.elements(node, 0), l.elements(node, 1)}, {}, ""};
+  const ElementType base = problem.operands[0].expression.type(), given = problem.operands[1].expression.type();
+  ElementArg exponent = ElementProgram::input(1);
+  if (base != given) {
+    if (given == ElementType::kFloat && !(problem.operands[1].expression.elements() == 1 && holds_integers(l, node, 1)))
+      fail("lower", "a float exponent of an integer base must be a whole constant");
+    exponent = problem.program.apply(kernels::cast_to(base), exponent);
+  }
+  problem.program.apply(ElementOp::kPow, ElementProgram::input(0), exponent);
+  lower_program(l, node, std::move(problem));
+}
+
 static void lower_any_sum(Lowering& l, const Node& node, float factor) {
-  std::vector<Tensor> inputs;
-  for (size_t i = 0; i < node.inputs.size(); ++i) inputs.push_back(l.input(node, i));
-  while (inputs.size() > ElementProgram::kMaxInputs) join_first(l, node, ElementOp::kAdd, inputs);
-  kernels::ElementwiseProblem problem{inputs, {}, {}, ""};
-  auto& program = problem.program;
-  kernels::ElementArg all = ElementProgram::input(0);
-  for (uint32_t k = 1; k < inputs.size(); ++k) all = program.apply(ElementOp::kAdd, all, ElementProgram::input(k));
-  if (inputs.size() == 1 || factor != 1) program.apply(ElementOp::kMul, all, program.constant(factor));
+  ElementNode problem = fold_inputs(l, node, ElementOp::kAdd);
+  ElementProgram& p = problem.program;
+  if (node.inputs.size() == 1 || factor != 1)
+    p.apply(ElementOp::kMul, p.empty() ? ElementProgram::input(0) : last_result(p), p.constant(factor));
   lower_program(l, node, std::move(problem));
 }
 
@@ -120,7 +119,10 @@ void lower_gelu(Lowering& l, const Node& node) {
 }
 
 void lower_quick_gelu(Lowering& l, const Node& node) {
-  kernels::plan_quick_gelu(l.input(node, 0), l.output(node, 0), node.f("alpha", 1.702f), l.recorder());
+  ElementNode problem{{l.elements(node, 0)}, {}, ""};
+  ElementProgram& p = problem.program;
+  p.apply(ElementOp::kQuickGelu, ElementProgram::input(0), p.constant(node.f("alpha", 1.702f)));
+  lower_program(l, node, std::move(problem));
 }
 
 namespace {
@@ -151,35 +153,64 @@ void refuse_lost_values(DType from, DType to) {
 // Types of one storage need no work where no value has to wrap: int32 and int64, or on a device without f16 float and
 // float16.
 void lower_cast(Lowering& l, const Node& node) {
-  using enum DType;
-  const Tensor x = l.input(node, 0);
   const DType from = l.value(node.input(0)).dtype.value(), to = l.value(node.output(0)).dtype.value();
   refuse_lost_values(from, to);
   const bool integers = magnitude_bits(from) != 0 && magnitude_bits(to) != 0;
   const bool wraps = wrap_of(to) && !(integers && holds_all(to, from));
-  if (!wraps && kernels::storage_of(to, l.recorder().caps()) == x.storage) return l.alias(node, 0, x);
-  if (!wraps) return kernels::plan_cast(x, l.output(node, 0), l.recorder());
-  kernels::plan_wrapping_cast(x, l.output(node, 0), *wrap_of(to), l.recorder());
+  const gpu::Caps& caps = l.recorder().caps();
+  const Storage stored = l.is_expression(node, 0) ? kernels::storage_of(from, caps) : l.input(node, 0).storage;
+  if (!wraps && kernels::storage_of(to, caps) == stored) return lower_alias(l, node);
+  const ElementType type =
+      to == DType::kUint8 ? ElementType::kInt : kernels::element_type(kernels::storage_of(to, caps));
+  ElementNode problem{{l.elements(node, 0)}, {}, "elementwise/cast"};
+  problem.program.apply(kernels::cast_to(type), ElementProgram::input(0));
+  lower_program(l, node, std::move(problem));
 }
 
-void lower_clip(Lowering& l, const Node& node) {
-  kernels::ClipProblem problem;
-  problem.x = l.input(node, 0);
-  if (node.opset >= 11 || node.inputs.size() > 1) {
-    problem.min = l.input(node, 1);
-    problem.max = l.input(node, 2);
-  } else {
-    problem.has_min = node.find("min") != nullptr;
-    problem.has_max = node.find("max") != nullptr;
-    problem.min_value = node.f("min", 0);
-    problem.max_value = node.f("max", 0);
+namespace {
+
+template <class T>
+T clamp_to(double value) {
+  using Limits = std::numeric_limits<T>;
+  return static_cast<T>(std::clamp<double>(value, Limits::lowest(), Limits::max()));
+}
+
+// A bound that is absent is infinite, or the type's least or greatest number.
+ElementArg clip_constant(ElementProgram& p, ElementType type, double value) {
+  if (type == ElementType::kInt) return p.constant(clamp_to<int32_t>(value));
+  if (type == ElementType::kUnsigned) return p.constant(clamp_to<uint32_t>(value));
+  return p.constant(static_cast<float>(value));
+}
+
+ElementArg clip_bound(Lowering& l, const Node& node, size_t input, ElementNode& problem) {
+  const bool is_min = input == 1;
+  const double infinity = std::numeric_limits<double>::infinity(), absent = is_min ? -infinity : infinity;
+  const char* attribute = is_min ? "min" : "max";
+  if (!node.has(input)) {
+    const bool by_attribute = node.opset < 11 && node.inputs.size() == 1 && node.find(attribute) != nullptr;
+    const double value = by_attribute ? node.f(attribute, 0) : absent;
+    return clip_constant(problem.program, problem.operands[0].expression.type(), value);
   }
-  problem.y = l.output(node, 0);
-  kernels::plan_clip(problem, l.recorder());
+  const kernels::ElementExpression bound = l.elements(node, input).expression;
+  if (bound.elements() != 1) fail("clip", "a bound must have 1 element, got {}", bound.elements());
+  problem.operands.emplace_back(*kernels::reshaped(bound, {}), graph::kNoValue);
+  return ElementProgram::input(static_cast<uint32_t>(problem.operands.size() - 1));
+}
+
+}  // namespace
+
+void lower_clip(Lowering& l, const Node& node) {
+  ElementNode problem{{l.elements(node, 0)}, {}, ""};
+  const ElementArg low = clip_bound(l, node, 1, problem), high = clip_bound(l, node, 2, problem);
+  problem.program.apply(ElementOp::kClip, ElementProgram::input(0), low, high);
+  lower_program(l, node, std::move(problem));
 }
 
 void lower_where(Lowering& l, const Node& node) {
-  kernels::plan_where(l.input(node, 0), l.input(node, 1), l.input(node, 2), l.output(node, 0), l.recorder());
+  ElementNode problem{{l.elements(node, 0), l.elements(node, 1), l.elements(node, 2)}, {}, ""};
+  problem.program.apply(ElementOp::kWhere, ElementProgram::input(0), ElementProgram::input(1),
+                        ElementProgram::input(2));
+  lower_program(l, node, std::move(problem));
 }
 
 }  // namespace sluice::lower

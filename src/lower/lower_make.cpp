@@ -13,8 +13,6 @@ namespace {
 using kernels::ElementArg;
 using kernels::ElementOp;
 using kernels::ElementProgram;
-using kernels::ElementType;
-using kernels::ElementwiseProblem;
 using kernels::Storage;
 using kernels::Tensor;
 
@@ -25,19 +23,7 @@ Tensor steps(Lowering& l, std::vector<uint32_t> shape) {
   return y;
 }
 
-// Appends the conversion of a result to the type of a tensor.
-ElementArg convert(ElementProgram& p, ElementArg a, Storage storage) {
-  switch (kernels::element_type(storage)) {
-    case ElementType::kInt:
-      return p.apply(ElementOp::kToInt, a);
-    case ElementType::kUnsigned:
-      return p.apply(ElementOp::kToUnsigned, a);
-    case ElementType::kBool:
-      return p.apply(ElementOp::kToBool, a);
-    default:
-      return p.apply(ElementOp::kToFloat, a);
-  }
-}
+ElementOp cast_to(const Tensor& y) { return kernels::cast_to(kernels::element_type(y.storage)); }
 
 Tensor element(Lowering& l, const Tensor& x, int32_t index) {
   const Tensor y = l.recorder().scratch(x.storage, {1});
@@ -65,10 +51,10 @@ void lower_dropout(Lowering& l, const Node& node) {
 // start + i * delta
 void lower_range(Lowering& l, const Node& node) {
   const Tensor y = l.output(node, 0);
-  ElementwiseProblem problem{{steps(l, y.shape), l.input(node, 0), l.input(node, 2)}, {}, {}, "elementwise/Range"};
+  ElementNode problem{{steps(l, y.shape), l.input(node, 0), l.input(node, 2)}, {}, "elementwise/Range"};
   ElementProgram& p = problem.program;
   const ElementArg scaled =
-      p.apply(ElementOp::kMul, convert(p, ElementProgram::input(0), y.storage), ElementProgram::input(2));
+      p.apply(ElementOp::kMul, p.apply(cast_to(y), ElementProgram::input(0)), ElementProgram::input(2));
   p.apply(ElementOp::kAdd, ElementProgram::input(1), scaled);
   lower_program(l, node, std::move(problem));
 }
@@ -81,8 +67,8 @@ void lower_one_hot(Lowering& l, const Node& node) {
   indices.shape.insert(indices.shape.begin() + axis, 1);
   std::vector<uint32_t> along(y.rank() - axis, 1);
   along[0] = y.shape[axis];
-  ElementwiseProblem problem{
-      {indices, steps(l, along), element(l, values, 0), element(l, values, 1)}, {}, {}, "elementwise/OneHot"};
+  ElementNode problem{
+      {indices, steps(l, along), element(l, values, 0), element(l, values, 1)}, {}, "elementwise/OneHot"};
   ElementProgram& p = problem.program;
   const ElementArg index = p.apply(ElementOp::kToInt, ElementProgram::input(0));
   const ElementArg from_end = p.apply(ElementOp::kAdd, index, p.constant(static_cast<int32_t>(y.shape[axis])));
@@ -97,10 +83,10 @@ void lower_one_hot(Lowering& l, const Node& node) {
 void lower_eye_like(Lowering& l, const Node& node) {
   const Tensor y = l.output(node, 0);
   const auto k = static_cast<int32_t>(node.i("k", 0));
-  ElementwiseProblem problem{{steps(l, {y.shape[0], 1}), steps(l, {y.shape[1]})}, {}, {}, "elementwise/EyeLike"};
+  ElementNode problem{{steps(l, {y.shape[0], 1}), steps(l, {y.shape[1]})}, {}, "elementwise/EyeLike"};
   ElementProgram& p = problem.program;
   const ElementArg column = p.apply(ElementOp::kAdd, ElementProgram::input(0), p.constant(k));
-  convert(p, p.apply(ElementOp::kEqual, column, ElementProgram::input(1)), y.storage);
+  p.apply(cast_to(y), p.apply(ElementOp::kEqual, column, ElementProgram::input(1)));
   lower_program(l, node, std::move(problem));
 }
 

@@ -26,6 +26,8 @@ void lower_matmul(Lowering& l, const Node& node) {
   kernels::MatMulProblem problem;
   problem.a = l.input(node, 0);
   problem.b = l.input(node, 1);
+  problem.norm_weight = l.input(node, 2);
+  problem.norm_epsilon = node.f("norm_epsilon", 0);
   problem.y = l.output(node, 0);
   if (problem.a.rank() == 1) {
     problem.a.shape.insert(problem.a.shape.begin(), 1);
@@ -105,6 +107,14 @@ kernels::QMoEProblem moe_problem(Lowering& l, const Node& node) {
 
 }  // namespace
 
+// What graph/passes/fuse_router.h leaves of a router.
+static kernels::SigmoidRouter sigmoid_router(Lowering& l, const Node& node) {
+  if (node.i("sigmoid_router", 0) == 0) return {};
+  const auto type = static_cast<DType>(node.i("score_type", 0));
+  return {true, kernels::storage_of(type, l.recorder().caps()), l.input(node, 17), node.f("least_score", 0),
+          node.f("score_epsilon", 0)};
+}
+
 void lower_qmoe(Lowering& l, const Node& node) {
   kernels::QMoEProblem problem = moe_problem(l, node);
   const auto expert = [&](size_t first, size_t zero_points) {
@@ -119,6 +129,8 @@ void lower_qmoe(Lowering& l, const Node& node) {
     problem.residual = l.input(node, 15);
     problem.norm_weight = l.input(node, 16);
     problem.norm_epsilon = node.f("norm_epsilon", 0);
+    problem.scale = node.f("output_scale", 1);
+    problem.sigmoid = sigmoid_router(l, node);
   }
   problem.bits = static_cast<uint32_t>(node.i("expert_weight_bits", 4));
   problem.block_size = static_cast<uint32_t>(node.i("block_size", 0));
@@ -184,6 +196,7 @@ void lower_rms_norm(Lowering& l, const Node& node) {
 
 void lower_skip_rms_norm(Lowering& l, const Node& node) {
   if (node.output(1) != graph::kNoValue) fail("lower", "output 1 (mean) is not supported: none is computed");
+  const bool joined = node.domain == "sluice";
   kernels::plan_skip_rms_norm({.x = l.input(node, 0),
                                .skip = l.input(node, 1),
                                .weight = l.input(node, 2),
@@ -191,7 +204,9 @@ void lower_skip_rms_norm(Lowering& l, const Node& node) {
                                .y = l.output(node, 0),
                                .sum = l.output(node, 3),
                                .factor = l.output(node, 2),
-                               .epsilon = node.f("epsilon", 1e-12f)},
+                               .epsilon = node.f("epsilon", 1e-12f),
+                               .inner_weight = joined ? l.input(node, 4) : Tensor(),
+                               .inner_epsilon = joined ? node.f("inner_epsilon", 1e-5f) : 0},
                               l.recorder());
 }
 

@@ -42,10 +42,10 @@ Tensor reduced(Lowering& l, const Tensor& x, const std::vector<uint32_t>& axes, 
 
 // The result of a program over `inputs`, of the first one's shape, in float32 (or int32).
 template <class Make>
-Tensor computed(Lowering& l, std::vector<Tensor> inputs, Make make) {
+Tensor computed(Lowering& l, const std::vector<Tensor>& inputs, Make make) {
   const Storage storage = inputs[0].storage == Storage::kI32 ? Storage::kI32 : Storage::kF32;
   const Tensor y = l.recorder().scratch(storage, inputs[0].shape);
-  ElementwiseProblem problem{std::move(inputs), y, {}, ""};
+  ElementwiseProblem problem{{inputs.begin(), inputs.end()}, y, {}, ""};
   make(problem.program);
   kernels::plan_elementwise(problem, l.recorder());
   return y;
@@ -92,7 +92,7 @@ void lower_reduce_log_sum_exp(Lowering& l, const Node& node) {
       computed(l, {problem.x, most}, [&](ElementProgram& p) { p.apply(kExp, p.apply(kSub, in(0), offset(p, 1))); });
   const Tensor sum = reduced(l, powers, problem.axes, ReduceOp::kSum);
   const Tensor y = l.output(node, 0);
-  ElementwiseProblem last{{with_shape(sum, y.shape), with_shape(most, y.shape)}, {}, {}, ""};
+  ElementNode last{{with_shape(sum, y.shape), with_shape(most, y.shape)}, {}, ""};
   const ElementArg shift = offset(last.program, 1);
   last.program.apply(kAdd, last.program.apply(kLog, in(0)), shift);
   lower_program(l, node, std::move(last));
@@ -136,8 +136,8 @@ void lower_batch_norm(Lowering& l, const Node& node) {
   const Tensor x = l.input(node, 0);
   std::vector<uint32_t> channels(x.rank() - 1, 1);
   channels[0] = x.shape[1];
-  ElementwiseProblem problem{{x}, {}, {}, "elementwise/BatchNormalization"};
-  for (size_t i = 1; i < 5; ++i) problem.inputs.push_back(with_shape(l.input(node, i), channels));
+  ElementNode problem{{x}, {}, "elementwise/BatchNormalization"};
+  for (size_t i = 1; i < 5; ++i) problem.operands.emplace_back(with_shape(l.input(node, i), channels));
   ElementProgram& p = problem.program;
   const ElementArg factor =
       p.apply(kDiv, in(1), p.apply(kSqrt, p.apply(kAdd, in(4), p.constant(node.f("epsilon", 1e-5f)))));
@@ -196,7 +196,7 @@ void lower_lp_norm(Lowering& l, const Node& node) {
   const bool is_l1 = node.i("p", 2) == 1;
   const Tensor sizes = is_l1 ? computed(l, {x}, [](ElementProgram& p) { p.apply(kAbs, in(0)); }) : x;
   const Tensor length = reduced(l, sizes, {axis}, is_l1 ? ReduceOp::kSum : ReduceOp::kL2);
-  ElementwiseProblem problem{{x, length}, {}, {}, "elementwise/LpNormalization"};
+  ElementNode problem{{x, length}, {}, "elementwise/LpNormalization"};
   ElementProgram& p = problem.program;
   const ElementArg zero = p.constant(0.0f);
   p.apply(kWhere, p.apply(kEqual, in(1), zero), zero, p.apply(kDiv, in(0), in(1)));
@@ -214,7 +214,7 @@ void lower_mean_variance_norm(Lowering& l, const Node& node) {
     count *= x.shape[axes.back()];
   }
   const Tensor values = centred(l, x, axes);
-  ElementwiseProblem problem{{values, reduced(l, values, axes, ReduceOp::kSumSquare)}, {}, {}, ""};
+  ElementNode problem{{values, reduced(l, values, axes, ReduceOp::kSumSquare)}, {}, ""};
   ElementProgram& p = problem.program;
   p.apply(kMul, in(0), deviation_factor(p, in(1), count, 1e-9f));
   lower_program(l, node, std::move(problem));

@@ -5,6 +5,10 @@
 
 #include "base/error.h"
 #include "graph/passes/fuse.h"
+#include "graph/passes/fuse_attention.h"
+#include "graph/passes/fuse_norms.h"
+#include "graph/passes/fuse_router.h"
+#include "graph/passes/join_products.h"
 #include "kernels/data/narrow.h"
 #include "kernels/matmul/nbits_plan.h"
 #include "lower/op_table.h"
@@ -125,6 +129,7 @@ Tensor Lowering::place_derived(graph::ValueId id, std::vector<graph::Dim> elemen
 Tensor Lowering::tensor_of(graph::ValueId id) {
   if (id == graph::kNoValue) return {};
   if (tensors_[id]) return tensors_[id];
+  if (expressions_.contains(id)) return computed(id);
   const graph::Value& v = value(id);
   if (v.constant) return place_constant(id, v.constant);
   if (v.known) {
@@ -281,10 +286,6 @@ void Lowering::lower_node(const graph::Node& node) {
   const OpRow* row = find_op(node.domain, node.op_type);
   if (row == nullptr) fail("lower", "the operator is not supported");
   check_row(*row, node, graph_);
-  if (row->types.all()) {
-    for (const graph::ValueId id : node.inputs) refuse_rare_integers(id);
-    for (const graph::ValueId id : node.outputs) refuse_rare_integers(id);
-  }
   row->lower(*this, node);
   refuse_unread_attributes(node);
 }
@@ -292,14 +293,16 @@ void Lowering::lower_node(const graph::Node& node) {
 Lowered Lowering::run() {
   place_inputs();
   if (!result_.obstacles.empty()) return std::move(result_);
+  count_readers();
   for (const graph::Node& node : graph_.nodes) {
+    current_ = &node;
     try {
       lower_node(node);
     } catch (const Error& error) {
       result_.obstacles.push_back(describe(node) + ": " + error.what());
       assume_outputs(node);
     }
-    result_.nodes.resize(recorder_.dispatches().size(), node.op_type + " " + node.name);
+    name_dispatches(origin(node), sources_of(node));
   }
   collect();
   return std::move(result_);
@@ -342,7 +345,12 @@ void Lowering::collect() {
 }
 
 void fuse(graph::Graph& graph, const gpu::Caps& caps) {
-  if (caps.fusion) graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
+  if (!caps.fusion) return;
+  graph::fuse_attention(graph);
+  graph::fuse_routers(graph);
+  graph::fuse_norms(graph);
+  graph::fuse(graph, {.max_norm_width = kernels::max_norm_width(caps)});
+  graph::join_products(graph, {.max_bindings = caps.max_storage_buffers});
 }
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps) {

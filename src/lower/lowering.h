@@ -10,11 +10,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gpu/caps.h"
 #include "graph/graph.h"
 #include "kernels/common/plan.h"
+#include "kernels/elementwise/expression.h"
 
 namespace sluice::lower {
 
@@ -59,7 +61,9 @@ struct Binding {
 
 struct Lowered {
   std::vector<kernels::Dispatch> dispatches;
-  std::vector<std::string> nodes;        // for each dispatch, the node it came from: "QMoE /model/layers.0/moe/QMoE"
+  std::vector<std::string> nodes;  // for each dispatch, the node it came from: "QMoE /model/layers.0/moe/QMoE"
+  // For each dispatch, the nodes of the file whose work it does, in the same form: several where a pass joined them.
+  std::vector<std::vector<std::string>> sources;
   std::vector<SlotInfo> slots;           // scratch tensors included
   std::map<std::string, Tensor> inputs;  // graph inputs that have a buffer
   std::map<std::string, Tensor> outputs;
@@ -70,6 +74,19 @@ struct Lowered {
 void fuse(graph::Graph& graph, const gpu::Caps& caps);
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps);
+
+// What an element-wise node reads or makes: an expression, the value that it is, if it is one, and the nodes whose work
+// it takes over.
+struct ElementOperand {
+  kernels::ElementExpression expression;
+  graph::ValueId value = graph::kNoValue;
+  std::vector<std::string> sources = {};
+
+  ElementOperand(kernels::ElementExpression x, graph::ValueId id, std::vector<std::string> from = {})
+      : expression(std::move(x)), value(id), sources(std::move(from)) {}
+  ElementOperand(const Tensor& x)  // NOLINT(google-explicit-constructor)
+      : expression(kernels::ElementExpression::of(x)) {}
+};
 
 // The state of one lowering, handed to the operators' functions.
 class Lowering {
@@ -95,6 +112,24 @@ class Lowering {
   void with_whole_bytes(const std::function<void()>& lower);
   // Lets output i live in the input's slot (same elements, other shape).
   void alias(const graph::Node& node, size_t i, const Tensor& tensor);
+  std::vector<uint32_t> sizes(graph::ValueId id) const;  // the inferred shape; throws Error unless it is of numbers
+
+  // Element-wise values (expressions.cpp). The i-th input for a program: waiting expressions and constants of one
+  // element are not made tensors.
+  ElementOperand elements(const graph::Node& node, size_t i);
+  // The i-th input to take a view of; only where takes_views().
+  ElementOperand view(const graph::Node& node, size_t i);
+  bool takes_views(const graph::Node& node) const;
+  std::vector<uint32_t> input_shape(const graph::Node& node, size_t i);
+  bool is_expression(const graph::Node& node, size_t i) const;  // not a tensor yet
+  // program(operands...) as one expression. Operands that make it too large for a dispatch are computed first.
+  ElementOperand compose(std::vector<ElementOperand> operands, const kernels::ElementProgram& program,
+                         const std::vector<uint32_t>& shape);
+  // Makes an expression the node's i-th output, to be computed when it is needed. `kernel` names its dispatch.
+  void set_elements(const graph::Node& node, size_t i, ElementOperand x, const std::string& kernel);
+  // Makes the first input, if it is an expression whose elements can be walked so, the first output in another shape.
+  bool reshape_elements(const graph::Node& node);
+
   // Elements of an input that must be known at compile time; throws Error naming the input otherwise.
   std::vector<int64_t> constant_ints(const graph::Node& node, size_t i) const;
   const graph::Value& value(graph::ValueId id) const { return graph_.values[id]; }
@@ -104,12 +139,28 @@ class Lowering {
   Lowered run();
 
  private:
-  std::vector<uint32_t> sizes(graph::ValueId id) const;
   Tensor place(graph::ValueId id, SlotKind kind);
   Tensor place_constant(graph::ValueId id, std::shared_ptr<const graph::Constant> constant);
   Tensor place_derived(graph::ValueId id, std::vector<graph::Dim> elements);
   Tensor tensor_of(graph::ValueId id);
   Tensor unpacked(const Tensor& tensor);
+  struct Waiting {
+    kernels::ElementExpression expression;
+    std::string kernel;                  // its dispatch's name
+    std::string node;                    // that it came from
+    std::vector<std::string> sources{};  // and all whose work it does
+  };
+
+  void count_readers();
+  bool reads_state(const kernels::ElementExpression& x) const;
+  bool may_wait(graph::ValueId id, const kernels::ElementExpression& x) const;
+  void set_output(const graph::Node& node, size_t i, Waiting x);
+  void compute(const Waiting& x, const Tensor& y);
+  void copy_view(const Waiting& x, const Tensor& y);
+  Tensor computed(graph::ValueId id);
+  void settle(ElementOperand& operand);
+  // Dispatches that have no node yet came from this one.
+  void name_dispatches(const std::string& node, const std::vector<std::string>& sources);
   void place_inputs();
   void place_input(graph::ValueId id, bool is_state);
   void lower_node(const graph::Node& node);
@@ -120,7 +171,10 @@ class Lowering {
   const Binding& binding_;
   const gpu::Caps& caps_;
   kernels::Recorder recorder_;
-  std::vector<Tensor> tensors_;  // by value id
+  std::vector<Tensor> tensors_;                    // by value id
+  std::map<graph::ValueId, Waiting> expressions_;  // values that are not computed yet
+  std::vector<uint32_t> readers_;                  // of each value
+  const graph::Node* current_ = nullptr;           // that is being lowered
   // Slots by the bytes of their constant, so that a folded Reshape of a weight shares the weight's slot.
   std::map<const std::byte*, std::vector<Slot>> constants_;
   std::map<Slot, size_t> slot_index_;  // of constants, in result_.slots

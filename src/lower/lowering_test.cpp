@@ -79,7 +79,6 @@ TEST(OpTable, RefusesOtherOpsetsAndTypes) {
 }
 
 TEST(OpTable, RowsAreWellFormed) {
-  EXPECT_EQ(to_string(Types()), "any");
   EXPECT_EQ(to_string(Types(DType::kBool, DType::kFloat)), "float, bool");
   for (const OpRow& row : op_table()) {
     EXPECT_LE(row.opsets.first, row.opsets.last) << row.op_type;
@@ -104,6 +103,35 @@ TEST(Lowering, AliasesCostNothing) {
   ASSERT_TRUE(lowered.obstacles.empty()) << lowered.obstacles[0];
   EXPECT_EQ(lowered.dispatches.size(), 1u);
   EXPECT_EQ(lowered.nodes, std::vector<std::string>{"Neg node_1"});
+}
+
+// One dispatch in the name of the last node, which does the work of all of them.
+TEST(Lowering, ElementwiseChainsAreOneDispatch) {
+  const gpu::Caps caps;
+  const Lowered lowered = lower(
+      GraphBuilder().node("Neg").node("Transpose").node("Sigmoid").node("Identity").node("Exp").inferred(), {}, caps);
+  ASSERT_TRUE(lowered.obstacles.empty()) << lowered.obstacles[0];
+  ASSERT_EQ(lowered.dispatches.size(), 1u);
+  EXPECT_EQ(lowered.dispatches[0].name, "elementwise/Neg+Sigmoid+Exp");
+  EXPECT_EQ(lowered.nodes, std::vector<std::string>{"Exp node_4"});
+  const std::vector<std::string> sources = {"Neg node_0", "Transpose node_1", "Sigmoid node_2", "Exp node_4"};
+  EXPECT_EQ(lowered.sources.at(0), sources);
+
+  gpu::Caps single;
+  single.fusion = false;
+  EXPECT_EQ(lower(GraphBuilder().node("Neg").node("Transpose").node("Exp").inferred(), {}, single).dispatches.size(),
+            3u);
+}
+
+// Softmax needs its input in memory; the transposition before it is a copy, which stays one.
+TEST(Lowering, ExpressionsAreComputedForOtherReaders) {
+  const gpu::Caps caps;
+  const Lowered lowered = lower(
+      GraphBuilder().node("Neg").node("Exp").node("Softmax").node("Transpose").node("Softmax").inferred(), {}, caps);
+  ASSERT_TRUE(lowered.obstacles.empty()) << lowered.obstacles[0];
+  EXPECT_EQ(lowered.nodes,
+            (std::vector<std::string>{"Exp node_1", "Softmax node_2", "Transpose node_3", "Softmax node_4"}));
+  EXPECT_EQ(lowered.dispatches[2].name, "transpose");
 }
 
 // Every obstacle is there, each with its node, and one does not hide the next.

@@ -113,7 +113,7 @@ constexpr OpRow kOps[] = {
     {"", "Or", binary<Op::kOr>, kBool},
     {"", "PRelu", lower_prelu, kFloats},
     {"", "Pad", whole<lower_pad>, kAll},
-    {"", "Pow", binary<Op::kPow>, kFloats | kInts},
+    {"", "Pow", lower_pow, kFloats | kInts},
     {"", "QuantizeLinear", whole<lower_quantize_linear>, kFloats, {10}},
     {"", "RMSNormalization", lower_rms_norm, kFloats, {23}},
     {"", "Range", lower_range, kFloat | kInts | Types(DType::kInt16), {11}},
@@ -186,10 +186,14 @@ constexpr OpRow kOps[] = {
     {kMs, "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
 };
 
-// What graph/passes/fuse.h makes of them.
+// What the passes in graph/passes/ make of them.
 constexpr OpRow kJoined[] = {
+    {"sluice", "GroupQueryAttention", lower_group_query_attention, kFloats, {1, 1}},
+    {"sluice", "JoinedMatMulNBits", lower_joined_matmul_nbits, kFloats, {1, 1}},
+    {"sluice", "MatMul", lower_matmul, kFloats},
     {"sluice", "MatMulNBits", lower_matmul_nbits, kFloats, {1, 1}},
     {"sluice", "QMoE", lower_qmoe, kFloats, {1, 1}},
+    {"sluice", "SkipSimplifiedLayerNormalization", lower_skip_rms_norm, kFloats, {1, 1}},
 };
 
 struct IdleAttribute {
@@ -244,7 +248,6 @@ const OpRow* find_op(std::string_view domain, std::string_view op_type) {
 }
 
 std::string to_string(Types types) {
-  if (types.all()) return "any";
   std::string text;
   for (uint32_t i = 0; i <= static_cast<uint32_t>(DType::kString); ++i) {
     const auto type = static_cast<DType>(i);

@@ -14,12 +14,10 @@ class Lowering;
 
 // A set of element types.
 struct Types {
-  uint32_t bits = ~0u;
-  constexpr Types() = default;  // all
+  uint32_t bits;
   template <class... T>
   constexpr explicit Types(DType first, T... more) : bits(bit(first) | (0u | ... | bit(more))) {}
   constexpr bool contains(DType type) const { return (bits & bit(type)) != 0; }
-  constexpr bool all() const { return bits == ~0u; }
   constexpr Types operator|(Types other) const {
     other.bits |= bits;
     return other;
@@ -28,7 +26,7 @@ struct Types {
  private:
   static constexpr uint32_t bit(DType type) { return 1u << static_cast<uint32_t>(type); }
 };
-// "float, float16", or "any" for all.
+// "float, float16".
 std::string to_string(Types types);
 
 inline constexpr int kNewestOpset = 28;  // of ai.onnx that the rules were checked against
@@ -41,7 +39,7 @@ struct OpRow {
   std::string_view domain;  // "" for ai.onnx
   std::string_view op_type;
   void (*lower)(Lowering&, const graph::Node&);
-  Types types = {};     // of input `operand`, or of output 0 where that is -1
+  Types types;          // of input `operand`, or of output 0 where that is -1
   Opsets opsets = {7};  // of the domain, as the model imports it
   int operand = 0;
 };

@@ -25,8 +25,13 @@ void refuse_input(const Node& node, size_t i, const char* name);
 void refuse_attribute(const Node& node, const char* name, int64_t accepted);
 
 // lower_elementwise.cpp
-// Plans a program whose output is the node's first, modulo 2^8 or 2^16 where that is narrower than its storage.
-void lower_program(Lowering& l, const Node& node, kernels::ElementwiseProblem problem);
+struct ElementNode {
+  std::vector<ElementOperand> operands;
+  kernels::ElementProgram program;
+  std::string name;  // of the dispatch, where nothing joins it; empty: the operators' names
+};
+// Makes a program's result the node's first output, modulo 2^8 or 2^16 where that is narrower than its storage.
+void lower_program(Lowering& l, const Node& node, ElementNode problem);
 void lower_unary(Lowering& l, const Node& node, kernels::ElementOp op);
 void lower_binary(Lowering& l, const Node& node, kernels::ElementOp op);
 template <kernels::ElementOp kOp>
@@ -37,6 +42,7 @@ template <kernels::ElementOp kOp>
 void binary(Lowering& l, const Node& node) {
   lower_binary(l, node, kOp);
 }
+void lower_pow(Lowering& l, const Node& node);
 void lower_sum(Lowering& l, const Node& node);
 void lower_mean(Lowering& l, const Node& node);
 void lower_mod(Lowering& l, const Node& node);
@@ -127,6 +133,7 @@ void lower_cumsum(Lowering& l, const Node& node);
 void lower_topk(Lowering& l, const Node& node);
 
 // lower_nn.cpp
+void lower_joined_matmul_nbits(Lowering& l, const Node& node);
 void lower_matmul(Lowering& l, const Node& node);
 void lower_gemm(Lowering& l, const Node& node);
 void lower_matmul_nbits(Lowering& l, const Node& node);

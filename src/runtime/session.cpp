@@ -14,6 +14,13 @@ namespace sluice::runtime {
 namespace {
 
 constexpr size_t kMaxKnownElements = 64;
+constexpr size_t kMaxPrograms = 8;  // each has buffers for its inputs and outputs
+
+// Whether shapes may follow from a tensor's elements.
+bool is_known(const HostTensor& tensor) {
+  const bool is_int = tensor.dtype == DType::kInt64 || tensor.dtype == DType::kInt32;
+  return is_int && tensor.shape.size() <= 1 && tensor.bytes.size() <= kMaxKnownElements * 8;
+}
 
 std::vector<graph::Dim> int_elements(const HostTensor& tensor) {
   std::vector<graph::Dim> elements;
@@ -48,6 +55,30 @@ void Session::check_feeds(const std::map<std::string, HostTensor>& feeds) const 
   }
 }
 
+Session::Key Session::key_of(const std::map<std::string, HostTensor>& feeds) {
+  Key key;
+  for (const auto& [name, tensor] : feeds) {
+    key.push_back(static_cast<int64_t>(tensor.shape.size()));
+    key.insert(key.end(), tensor.shape.begin(), tensor.shape.end());
+    if (!is_known(tensor)) continue;
+    for (const graph::Dim& element : int_elements(tensor)) key.push_back(element.value);
+  }
+  return key;
+}
+
+const Session::Compiled& Session::program(const std::map<std::string, HostTensor>& feeds) {
+  Key key = key_of(feeds);
+  const auto found =
+      std::find_if(programs_.begin(), programs_.end(), [&](const auto& entry) { return entry.first == key; });
+  if (found != programs_.end()) {
+    programs_.splice(programs_.begin(), programs_, found);
+  } else {
+    programs_.emplace_front(std::move(key), compile(feeds));
+    if (programs_.size() > kMaxPrograms) programs_.pop_back();
+  }
+  return programs_.front().second;
+}
+
 Session::Compiled Session::compile(const std::map<std::string, HostTensor>& feeds) {
   graph::Graph g = graph_;
   graph::InferOptions options;
@@ -56,9 +87,7 @@ Session::Compiled Session::compile(const std::map<std::string, HostTensor>& feed
     graph::Shape shape;
     for (const int64_t size : feed.shape) shape.push_back({size, 0});
     options.inputs.push_back({g.values[id].name, std::move(shape)});
-    const bool is_int = feed.dtype == DType::kInt64 || feed.dtype == DType::kInt32;
-    if (is_int && feed.shape.size() <= 1 && feed.bytes.size() <= kMaxKnownElements * 8)
-      g.values[id].known = int_elements(feed);
+    if (is_known(feed)) g.values[id].known = int_elements(feed);
   }
   throw_obstacles("the graph cannot be compiled", graph::infer(g, options));
   graph::remove_dead_nodes(g);
@@ -85,7 +114,7 @@ Session::Compiled Session::compile(const std::map<std::string, HostTensor>& feed
 
 std::map<std::string, HostTensor> Session::run(const std::map<std::string, HostTensor>& feeds) {
   check_feeds(feeds);
-  const Compiled compiled = compile(feeds);
+  const Compiled& compiled = program(feeds);
   for (const auto& [name, tensor] : compiled.inputs) {
     const HostTensor& feed = feeds.at(name);
     if (compiled.program.has(tensor.slot))

@@ -1,11 +1,14 @@
 // Runs any supported graph once per call, with shapes given by the inputs: what the tests of single operators use, and
-// the library's general front door. Language models go through decode::Engine instead.
+// the library's general front door. Language models go through decode::Engine instead. The programs of the last few
+// sets of shapes are kept.
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
+#include <cstdint>
+#include <list>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/dtype.h"
@@ -38,6 +41,10 @@ class Session {
     std::map<std::string, DType> output_types;
     std::map<std::string, std::vector<int64_t>> output_shapes;
   };
+  // All that a program depends on: the inputs' shapes, and the integers that the compiler knows.
+  using Key = std::vector<int64_t>;
+  static Key key_of(const std::map<std::string, HostTensor>& feeds);
+  const Compiled& program(const std::map<std::string, HostTensor>& feeds);
   Compiled compile(const std::map<std::string, HostTensor>& feeds);
   void check_feeds(const std::map<std::string, HostTensor>& feeds) const;
 
@@ -45,6 +52,7 @@ class Session {
   graph::Graph graph_;
   Weights weights_;
   BufferPool pool_;
+  std::list<std::pair<Key, Compiled>> programs_;  // the last used first
 };
 
 }  // namespace sluice::runtime

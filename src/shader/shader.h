@@ -39,6 +39,13 @@ struct Dialect {
 // Plain WGSL for a shader. Throws Error naming file and line for a bad directive, a missing file or an undefined name.
 std::string expand(const Shader& shader, const Dialect& dialect);
 
+// Whether a text uses what only Tint compiles (subgroup matrices): naga is then not asked to take it.
+bool is_for_tint_only(std::string_view wgsl);
+
+// With SLUICE_DUMP_WGSL=<folder>: keeps the text of a shader there in both dialects, for checking with other compilers,
+// as NAME-HASH.naga.wgsl and NAME-HASH.tint.wgsl. The device does it for every variant that it compiles.
+void dump(const Shader& shader);
+
 // Text of an embedded .wgsl file by its path relative to src/; empty if there is none.
 std::string_view embedded_file(std::string_view path);
 std::vector<std::string_view> embedded_files();

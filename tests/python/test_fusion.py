@@ -49,10 +49,31 @@ class Stack:
         return self.rng.integers(0, 256, (*shape[:-1], shape[-1] // 2), dtype=np.uint8), scales.astype(self.dtype)
 
     def matmul(self, x, n=WIDTH):
+        if self.chance(0.2):
+            return self.node("MatMul", [x, self.constant((self.rng.standard_normal((WIDTH, n)) / WIDTH**0.5).astype(self.dtype))])
         weights, scales = self.quantised(n, WIDTH)
         y = self.node("MatMulNBits", [x, self.constant(weights.reshape(n, -1, BLOCK // 2)), self.constant(scales)], domain=MS, N=n, K=WIDTH, bits=4,
                       block_size=BLOCK)
         return self.node("Add", [y, self.vector(n)] if self.chance(0.5) else [self.vector(n), y]) if self.chance(0.5) else y
+
+    def shuffled(self, *pair):
+        return [*pair] if self.chance(0.5) else [*pair][::-1]
+
+    def mlp(self, x):
+        gate, up = self.matmul(x), self.matmul(x)
+        if self.chance(0.15):
+            self.outputs.append(gate)  # read outside: the activation stays
+        if self.chance(0.3):
+            activated = self.node("QuickGelu", [gate], domain=MS, alpha=1.25)
+        else:
+            activated = self.node("Mul", self.shuffled(gate, self.node("Sigmoid", [gate])))
+        return self.matmul(self.node("Mul", self.shuffled(activated, up)))
+
+    def gated_attention(self, x):
+        """Products of other sizes than the gate's stand in for keys and values."""
+        query, gate, key = self.matmul(x), self.matmul(x), self.matmul(x, 32)
+        self.outputs.append(key)
+        return self.matmul(self.node("Mul", [query, self.node("Sigmoid", [gate])]))
 
     def experts(self, x):
         router = self.node("Reshape", [self.matmul(x, EXPERTS), self.constant(np.array([-1, EXPERTS], np.int64))])
@@ -68,9 +89,12 @@ class Stack:
         """(stream, normed) after a product of the normalised stream was added."""
         if self.chance(0.15):
             self.outputs.append(normed)
-        product = self.experts(normed) if self.chance(0.4) else self.matmul(normed)
+        kind = self.rng.choice([self.experts, self.experts, self.matmul, self.matmul, self.mlp, self.mlp, self.gated_attention])
+        product = kind(normed)
         if self.chance(0.15):
             self.outputs.append(product)  # read outside: it must stay
+        if self.chance(0.3):  # AfMoE's layers normalise a block's result before they add it
+            product = self.normed(product)
         pair = [stream, product] if self.chance(0.5) else [product, stream]
         if self.chance(0.5):
             out = self.node("SkipSimplifiedLayerNormalization", [*pair, self.vector()], 4, MS, epsilon=1e-5)
@@ -94,8 +118,8 @@ class Stack:
 SEEDS = range(int(os.environ.get("SLUICE_RANDOM_CASES", "60")))
 
 
-def run_all(root, name, env):
-    lines = [f"{root / str(seed)}/model.onnx {root / str(seed)}/in {root / str(seed)}/{name}\n" for seed in SEEDS]
+def run_all(root, name, env, seeds=SEEDS):
+    lines = [f"{root / str(seed)}/model.onnx {root / str(seed)}/in {root / str(seed)}/{name}\n" for seed in seeds]
     (root / f"{name}.list").write_text("".join(lines))
     done = subprocess.run([BUILD / "run_graph", root / f"{name}.list"], env=env, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, done.stderr

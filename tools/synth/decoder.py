@@ -15,6 +15,7 @@ from synth.specs import Spec
 
 LOGIT_GAIN = 3.0  # so that some tokens are clearly likelier than others
 BIAS_STD = 0.1
+HEAD_NORM = 1.5  # of queries and keys: scores of 1 on average would mix all tokens into one, layer by layer
 ROWS = "batch_size * sequence_length"
 
 
@@ -67,6 +68,9 @@ class Decoder:
     def add_mask(self) -> None:
         """The mask as GroupQueryAttention wants it: length of each sequence less one, and the greatest length."""
         g, base = self.g, "/model/attn_mask_reformat/attn_mask_subgraph"
+        if self.s.graph_capture:
+            self.add_capturable_mask(base)
+            return
         one = g.int64([1])
         total = g.op("ReduceSum", f"{base}/ReduceSum", ["attention_mask", one], I64, ["batch_size"], keepdims=0)
         less = g.op("Sub", f"{base}/Sub", [total, one], I64, ["batch_size"])
@@ -74,6 +78,14 @@ class Decoder:
         shape = g.op("Shape", f"{base}/Shape", ["attention_mask"], I64, [2])
         longest = g.op("Gather", f"{base}/Gather", [shape, g.int64(1)], I64, [], axis=0)
         self.longest = g.op("Cast", f"{base}/Gather/Cast", [longest], I32, [], to=I32)
+
+    def add_capturable_mask(self, base: str) -> None:
+        """The same from the mask's elements alone, not from its shape, and in int32: nothing that has to run on the CPU."""
+        g = self.g
+        mask = g.op("Cast", f"{base}/Cast", ["attention_mask"], I32, ["batch_size", "total_sequence_length"], to=I32)
+        total = g.op("ReduceSum", f"{base}/ReduceSum", [mask, g.int64([1])], I32, ["batch_size"], keepdims=0)
+        self.lengths = g.op("Sub", f"{base}/Sub", [total, g.constant("INT32", [1], np.int32)], I32, ["batch_size"])
+        self.longest = g.op("ReduceMax", f"{base}/ReduceMax", [total], I32, [], keepdims=0)
 
     def embedding(self) -> str:
         g, s = self.g, self.s
@@ -174,7 +186,7 @@ class Decoder:
         return self.linear(f"{base}/o_proj/MatMul", mixed, self.s.heads * self.s.head_size, self.s.hidden)
 
     def head_norm_weight(self, layer: int, part: str) -> str:
-        return self.g.tensor(f"model.layers.{layer}.attn.{part}_norm.layernorm.weight", self.io, [self.s.head_size], Constant(1.0))
+        return self.g.tensor(f"model.layers.{layer}.attn.{part}_norm.layernorm.weight", self.io, [self.s.head_size], Constant(HEAD_NORM))
 
     def mlp(self, base: str, x: str, width: int) -> str:
         """A dense SwiGLU block."""

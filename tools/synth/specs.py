@@ -46,6 +46,7 @@ class Spec:
     route_scale: float = 1.0
     scaled_embedding: bool = False  # times the square root of the hidden size
     yarn: Yarn | None = None
+    graph_capture: bool = False  # the mask without operators that onnxruntime keeps on the CPU (the builder's enable_webgpu_graph)
 
     def is_attention(self, layer: int) -> bool:
         return not self.attention_layers or layer in self.attention_layers

@@ -19,10 +19,7 @@ bool is_norm(const Node& node) {
 
 constexpr size_t kBiasInput = 5;  // of MatMulNBits
 size_t residual_input(const Node& product) { return product.op_type == "QMoE" ? 15 : 6; }
-size_t norm_input(const Node& product) { return residual_input(product) + 1; }
-
-// With router_weights, QMoE binds as many tensors as a device must allow.
-bool takes_norm(const Node& node) { return is_product(node) && !(node.op_type == "QMoE" && node.has(14)); }
+size_t norm_input(const Node& product) { return product.op_type == "MatMul" ? 2 : residual_input(product) + 1; }
 
 Node with_input(Node product, size_t i, ValueId value) {
   product.domain = kOwn;
@@ -110,6 +107,7 @@ class Fuser {
       if (!bias && !same_shape(other, output)) continue;
       Node joined = with_input(std::move(*product), bias ? kBiasInput : residual_input(*product), other);
       *product = {};
+      add_sources(joined, add);
       move_here(std::move(joined), add.output(0));
       return true;
     }
@@ -123,9 +121,11 @@ class Fuser {
       Node norm = skip;
       Node joined = with_input(std::move(*product), residual_input(*product), skip.input(1 - side));
       *product = {};
+      add_sources(joined, skip);
       const ValueId sum = skip.output(3) != kNoValue ? skip.output(3) : add_like(skip.input(side), skip.name + "/sum");
       ++uses_[sum];
       move_here(std::move(joined), sum);
+      norm.sources = sources_of(skip);
       norm.domain.clear();
       norm.opset = graph_.opsets.contains("") ? graph_.opsets.at("") : 1;
       norm.op_type = "SimplifiedLayerNormalization";
@@ -153,6 +153,14 @@ class Fuser {
     return std::all_of(shape->begin(), shape->end() - 1, [](const Dim& d) { return d == Dim{1, 0}; });
   }
 
+  // QMoE with zero points and with router_weights or a selection bias binds as many tensors as a device must allow.
+  bool takes_norm(const Node& node) const {
+    if (node.op_type == "QMoE") return is_product(node) && !(node.has(11) && (node.has(14) || node.has(17)));
+    if (node.op_type != "MatMul" || !node.domain.empty()) return is_product(node);
+    const auto& b = graph_.values[node.input(1)].shape;
+    return b && b->size() == 2;
+  }
+
   // The products that read a norm lie behind it, in the list that is still to be walked.
   bool join_norm(const Node& norm) {
     const ValueId normed = norm.output(0);
@@ -160,7 +168,7 @@ class Fuser {
     std::vector<Node*> readers;
     uint32_t reads = 0;
     for (Node& node : graph_.nodes) {
-      if (!takes_norm(node) || node.input(0) != normed) continue;
+      if (node.input(0) != normed || !takes_norm(node)) continue;
       readers.push_back(&node);
       reads += static_cast<uint32_t>(std::count(node.inputs.begin(), node.inputs.end(), normed));
     }
@@ -168,6 +176,7 @@ class Fuser {
     for (Node* reader : readers) {
       *reader = with_input(std::move(*reader), norm_input(*reader), norm.input(1));
       reader->inputs[0] = norm.input(0);
+      add_sources(*reader, norm);
       reader->attributes["norm_epsilon"] = norm.f("epsilon", 1e-5f);
     }
     return true;

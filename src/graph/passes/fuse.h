@@ -1,8 +1,9 @@
 // Joins nodes of an inferred graph where one kernel does the work of several.
 //
-// A joined node is an operator of the domain "sluice", with the inputs and attributes of com.microsoft's and more:
+// A joined node is an operator of the domain "sluice", with the inputs and attributes of its origin and more:
+//   MatMul        2: norm weight (K)
 //   MatMulNBits   6: residual, of the output's shape, added to it; 7: norm weight (K)
-//   QMoE         15: residual; 16: norm weight (H)
+//   QMoE         15: residual; 16: norm weight (H); 17: selection bias (fuse_router.h)
 // With a norm weight the first input is RMS-normalised with it and the attribute norm_epsilon first.
 #pragma once
 

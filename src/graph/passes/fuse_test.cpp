@@ -58,6 +58,7 @@ TEST(Fuse, BiasAndResidualJoinTheProduct) {
   EXPECT_EQ(joined.input(5), l.bias);
   EXPECT_EQ(joined.input(6), residual);
   EXPECT_EQ(joined.outputs, std::vector{sum});
+  EXPECT_EQ(sources_of(joined), (std::vector<std::string>{"MatMulNBits node0", "Add node1", "Add node2"}));
   EXPECT_TRUE(verify(l.graph).empty());
 }
 
@@ -74,6 +75,9 @@ TEST(Fuse, SkipNormLeavesItsNorm) {
   EXPECT_EQ(l.graph.nodes[0].output(0), out[1]);
   EXPECT_FLOAT_EQ(l.graph.nodes[1].f("epsilon", 0), 0.25f);
   EXPECT_EQ(l.graph.nodes[2].input(15), out[1]);
+  const std::string skip = "SkipSimplifiedLayerNormalization node1";
+  EXPECT_EQ(sources_of(l.graph.nodes[0]), (std::vector<std::string>{"MatMulNBits node0", skip}));
+  EXPECT_EQ(sources_of(l.graph.nodes[1]), std::vector{skip});
   EXPECT_TRUE(verify(l.graph).empty());
 }
 
@@ -102,7 +106,25 @@ TEST(Fuse, ANormOfOneRowJoinsAllItsReaders) {
     EXPECT_EQ(l.graph.nodes[0].input(0), x);
     EXPECT_EQ(l.graph.nodes[0].input(7), l.gamma);
     EXPECT_EQ(l.graph.nodes[1].input(16), l.gamma);
+    for (const Node& node : l.graph.nodes) EXPECT_EQ(sources_of(node).back(), "SimplifiedLayerNormalization node0");
     EXPECT_FLOAT_EQ(l.graph.nodes[1].f("norm_epsilon", 0), 0.5f);
+    EXPECT_TRUE(verify(l.graph).empty());
+  }
+}
+
+TEST(Fuse, ANormJoinsProductsOfFloats) {
+  for (const bool matrix : {true, false}) {
+    Layer l;
+    const std::string type = "float[1, 1, 32]";
+    const ValueId x = l.value(type), normed = l.norm(x, type);
+    const ValueId b = l.value(matrix ? "float[32, 32]" : "float[1, 32, 32]");
+    l.graph.outputs = {l.typed(l.node("MatMul", {normed, b})[0], type), l.product(normed, type)};
+    fuse(l.graph, kAll);
+    ASSERT_EQ(l.ops(), matrix ? "MatMul MatMulNBits" : "SimplifiedLayerNormalization MatMul MatMulNBits");
+    if (!matrix) continue;
+    EXPECT_EQ(l.graph.nodes[0].domain, "sluice");
+    EXPECT_EQ(l.graph.nodes[0].inputs, (std::vector{x, b, l.gamma}));
+    EXPECT_FLOAT_EQ(l.graph.nodes[0].f("norm_epsilon", 0), 0.5f);
     EXPECT_TRUE(verify(l.graph).empty());
   }
 }

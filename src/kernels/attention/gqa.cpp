@@ -99,6 +99,10 @@ void check_options(const GroupQueryAttentionProblem& p, const Sizes& s) {
   if (p.q_norm_weight && p.q_norm_weight.storage != p.k_norm_weight.storage) {
     fail(kTag, "q_norm_weight and k_norm_weight must share one type");
   }
+  if (p.gate) {
+    check_shape(p.gate, "gate", p.output.shape);
+    if (p.gate.storage != p.output.storage) fail(kTag, "gate and output must share one type");
+  }
   if (p.head_sink && p.smooth_softmax) fail(kTag, "head_sink and smooth_softmax exclude one another");
   if (p.local_window_size == 0 || p.local_window_size < -1) {
     fail(kTag, "local_window_size must be -1 or at least 1, got {}", p.local_window_size);
@@ -113,7 +117,7 @@ void check_options(const GroupQueryAttentionProblem& p, const Sizes& s) {
   if (!p.attention_bias) return;
   const auto& shape = p.attention_bias.shape;
   if (!is_float(p.attention_bias) || shape.size() != 4 || (shape[0] != 1 && shape[0] != s.batch) ||
-      (shape[1] != 1 && shape[1] != s.heads) || shape[2] != s.seq) {
+      (shape[1] != 1 && shape[1] != s.heads) || shape[2] != s.seq || shape[3] == 0) {
     fail(kTag, "attention_bias must be [1 or {}, 1 or {}, {}, total length], got [{}]", s.batch, s.heads, s.seq,
          fmt::join(shape, ", "));
   }
@@ -131,7 +135,9 @@ Sizes check(const GroupQueryAttentionProblem& problem) {
 }
 
 // What the kernels for causal attention over heads of at most 256 do not have.
-void plan_general(const GroupQueryAttentionProblem& p, const Sizes& s, const Tensor& query, Recorder& recorder) {
+void plan_general(const GroupQueryAttentionProblem& p, const Sizes& s, Recorder& recorder) {
+  if (p.gate) fail(kTag, "a gate needs heads of at most 256, causal attention and no output_qk");
+  const Tensor query = plan_append(p, s, recorder);
   AttentionProblem a;
   a.sizes = {.batch = s.batch,
              .seq = s.seq,
@@ -167,11 +173,10 @@ void plan_general(const GroupQueryAttentionProblem& p, const Sizes& s, const Ten
 void plan_group_query_attention(const GroupQueryAttentionProblem& problem, Recorder& recorder) {
   const gqa::Sizes sizes = gqa::check(problem);
   if (sizes.batch == 0 || sizes.seq == 0) return;
-  const Tensor query = gqa::plan_append(problem, sizes, recorder);
   if (sizes.head_size > 256 || problem.output_qk || !problem.causal) {
-    gqa::plan_general(problem, sizes, query, recorder);
+    gqa::plan_general(problem, sizes, recorder);
   } else {
-    gqa::plan_attend(problem, sizes, query, recorder);
+    gqa::plan_attend(problem, sizes, gqa::choose(problem, sizes, recorder.caps()), recorder);
   }
 }
 

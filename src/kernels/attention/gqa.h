@@ -24,6 +24,7 @@ struct GroupQueryAttentionProblem {
   Tensor head_sink;       // optional (Nq): one more logit in every softmax denominator
   Tensor q_norm_weight,
       k_norm_weight;  // optional (D), both or none: RMS norm of every head before the rotary embedding
+  Tensor gate;        // optional (B, S, Nq*D): the output is multiplied by its sigmoid
   Tensor output;      // (B, S, Nq*D)
   Tensor output_qk;   // optional (B, Nq, S, T), C >= T: scores after soft cap and bias, or weights, 0 where a row does
                       // not see a key

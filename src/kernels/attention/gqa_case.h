@@ -24,7 +24,7 @@ struct Case {
   bool packed = false;
   uint32_t rotary = 0;  // rotary dimension
   bool interleaved = false, positions = false, norm = false, bias = false, sink = false, smooth = false;
-  bool bias_per_head = false;
+  bool gate = false, bias_per_head = false;
   int32_t window = -1;
   float softcap = 0, scale = 0;
   bool both_ways = false;
@@ -37,12 +37,12 @@ struct Case {
 inline void PrintTo(const Case& c, std::ostream* os) {  // NOLINT(readability-identifier-naming): GoogleTest's name
   *os << fmt::format(
       "seq {} pasts [{}] lengths [{}] head {} kv_heads {} group {} spare {} f16 {} packed {} rotary {}{}{} norm {} "
-      "bias {}{} sink {} "
+      "bias {}{} gate {} sink {} "
       "smooth {} window {} softcap {} scale {} both ways {} qk {}",
       c.seq, fmt::join(c.pasts, ","), fmt::join(c.lengths, ","), c.head_size, c.kv_heads, c.group, c.spare,
       c.storage == Storage::kF16, c.packed, c.rotary, c.interleaved ? " interleaved" : "",
-      c.positions ? " positions" : "", c.norm, c.bias, c.bias_per_head ? " per head" : "", c.sink, c.smooth, c.window,
-      c.softcap, c.scale, c.both_ways, c.qk);
+      c.positions ? " positions" : "", c.norm, c.bias, c.bias_per_head ? " per head" : "", c.gate, c.sink, c.smooth,
+      c.window, c.softcap, c.scale, c.both_ways, c.qk);
 }
 
 class Random {
@@ -110,6 +110,7 @@ inline GqaReference make_reference(const Case& c, uint32_t seed) {
     r.q_norm = random.floats(r.head_size, 0.3f, 1);
     r.k_norm = random.floats(r.head_size, 0.3f, 1);
   }
+  if (c.gate) r.gate = random.floats(r.query.size(), 3);
   r.scale = c.scale;
   r.softcap = c.softcap;
   r.window = c.window;
@@ -157,6 +158,7 @@ inline GroupQueryAttentionProblem make_problem(const Case& c, const GqaReference
     p.q_norm_weight = runner.upload(Storage::kF32, {r.head_size}, r.q_norm);
     p.k_norm_weight = runner.upload(Storage::kF32, {r.head_size}, r.k_norm);
   }
+  if (c.gate) p.gate = runner.upload(c.storage, {r.batch, r.seq, q}, r.gate);
   p.output = runner.allocate(c.storage, {r.batch, r.seq, q});
   p.num_heads = r.heads;
   p.kv_num_heads = r.kv_heads;
@@ -183,13 +185,15 @@ inline void expect_close(const std::vector<float>& got, const std::vector<float>
   EXPECT_EQ(wrong, 0u) << what << ": of " << got.size();
 }
 
-inline void check(const Case& c, uint32_t seed) {
+// Compares what `plan` makes of the case with the reference.
+template <class Plan>
+void check_plan(const Case& c, uint32_t seed, const Plan& plan) {
   SCOPED_TRACE(::testing::PrintToString(c));
   if (c.storage == Storage::kF16 && !test_device().caps().f16) GTEST_SKIP() << "no shader-f16";
   GqaReference r = make_reference(c, seed);
   Runner runner(test_device());
   const auto p = make_problem(c, r, runner);
-  plan_group_query_attention(p, runner.recorder());
+  plan(p, runner.recorder());
   runner.run();
   const auto want = r.run();
   const float tolerance = c.storage == Storage::kF16 ? 3e-3f : 2e-5f;
@@ -199,5 +203,7 @@ inline void check(const Case& c, uint32_t seed) {
   if (c.qk != 0)
     expect_close(runner.read_floats(p.output_qk), c.qk == 1 ? r.scores : r.weights, tolerance, "output_qk");
 }
+
+inline void check(const Case& c, uint32_t seed) { check_plan(c, seed, plan_group_query_attention); }
 
 }  // namespace sluice::kernels::gqa_test

@@ -1,31 +1,11 @@
-// What the attention kernels share: parameters, which keys a query sees, and how the keys of a block of rows are split.
+// What the attention kernels share: which keys a query sees, and how the keys of a block of rows are split.
 // A row is one (new token s, query head of the KV head's group): row = s * group + head in group.
 // A block is ROWS rows of one KV head; its keys are cut into params.splits chunks of whole tiles of KEYS keys.
+#include "kernels/attention/gqa_params.wgsl"
 
-struct Params {
-  seq: u32,
-  heads: u32,
-  kv_heads: u32,
-  group: u32,        // query heads per KV head
-  capacity: u32,
-  q_stride: u32,     // vec4s from one token's query to the next
-  rows: u32,         // seq * group
-  blocks: u32,       // ceil(rows / ROWS)
-  splits: u32,
-  workgroups: u32,
-  window: u32,       // 0: no window
-  bias_batch: u32,   // strides of the bias in elements; 0 where it repeats
-  bias_head: u32,
-  bias_row: u32,
-  scale: f32,
-  softcap: f32,
-}
-
-@group(0) @binding(AT_LEN) var<storage, read> seqlens: array<i32>;
 #if HAS_SINK
 @group(0) @binding(AT_SINK) var<storage, read> sinks: array<SK>;
 #endif
-@group(0) @binding(AT_PARAMS) var<uniform> params: Params;
 
 // Score of a key that a row does not see. Sums start at it too, so that no inf - inf can arise.
 const kMasked = -3.4e38;
@@ -36,17 +16,14 @@ struct Keys {
   chunk: i32,   // keys of a split
 }
 
-fn past_length(b: u32) -> i32 {
-  return max(0, seqlens[b] + 1 - i32(params.seq));
-}
-
 fn first_key(past: i32, s: u32) -> i32 {
   return select(0, max(0, past + i32(s) + 1 - i32(params.window)), params.window > 0u);
 }
 
-// Exclusive. Rows of padding, beyond a sequence's length, see the whole sequence.
+// Exclusive. Rows of padding, beyond a sequence's length, see the whole sequence. A token that is turned where it is
+// read is not among the keys in the cache.
 fn last_key(b: u32, past: i32, s: u32) -> i32 {
-  return clamp(past + i32(s) + 1, 0, min(seqlens[b] + 1, i32(params.capacity)));
+  return clamp(past + i32(s) + 1 - i32(TURN), 0, min(seqlens[b] + 1, i32(params.capacity)));
 }
 
 fn block_keys(b: u32, block: u32) -> Keys {
@@ -58,6 +35,11 @@ fn block_keys(b: u32, block: u32) -> Keys {
   let tiles = (last - first + i32(KEYS) - 1) / i32(KEYS);
   let chunk = (tiles + i32(params.splits) - 1) / i32(params.splits) * i32(KEYS);
   return Keys(first, last, max(chunk, i32(KEYS)));
+}
+
+// Splits that have something to say: at least one where the new token's key is not in the cache.
+fn used_splits(keys: Keys) -> u32 {
+  return max(u32((keys.last - keys.first + keys.chunk - 1) / keys.chunk), TURN);
 }
 
 // o / l, where the sums o and l are relative to exp(m) and lack the sink.

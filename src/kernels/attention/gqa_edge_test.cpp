@@ -169,6 +169,9 @@ TEST(Gqa, RefusesWhatItCannotDo) {
   refuses([](auto& p) { p.head_sink = p.query; }, "head_sink");
   refuses([](auto& p) { p.q_norm_weight = {1, Storage::kF32, {16}}; }, "k_norm_weight");
   refuses([](auto& p) { p.attention_bias = {1, Storage::kF32, {1, 3, 1, 4}}; }, "attention_bias");
+  refuses([](auto& p) { p.attention_bias = {1, Storage::kF32, {1, 1, 1, 0}}; }, "attention_bias");
+  refuses([](auto& p) { p.gate = {1, Storage::kF32, {1, 1, 16}}; }, "gate");
+  refuses([](auto& p) { p.gate = p.output, p.causal = false; }, "gate");
   refuses([](auto& p) { p.seqlens.shape = {2}; }, "seqlens_k");
   refuses([](auto& p) { p.causal = false, p.local_window_size = 4; }, "local_window_size must be -1");
   refuses([](auto& p) { p.output_qk = {1, Storage::kF32, {1, 4, 1, 99}}; }, "output_qk");

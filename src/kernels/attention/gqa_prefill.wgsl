@@ -6,9 +6,6 @@
 #include "kernels/attention/gqa_common.wgsl"
 #include "kernels/attention/gqa_score.wgsl"
 
-const WG = 128u;
-const ROWS = 64u;
-const KEYS = 32u;
 const COLS = D / 4u;
 const CPT = (COLS + 7u) / 8u;     // output columns (vec4) of a thread
 const ACC = 4u * CPT;
@@ -17,13 +14,13 @@ const TILE = K_TILE + 4u * KEYS;
 const P_STRIDE = KEYS + 1u;       // odd: rows fall into different banks
 
 @group(0) @binding(AT_Q) var<storage, read> query: array<vec4<T>>;
-@group(0) @binding(AT_K) var<storage, read> key_cache: array<vec4<T>>;
-@group(0) @binding(AT_V) var<storage, read> value_cache: array<vec4<T>>;
+@group(0) @binding(AT_KCACHE) var<storage, read> key_cache: array<vec4<T>>;
+@group(0) @binding(AT_VCACHE) var<storage, read> value_cache: array<vec4<T>>;
 #if SPLIT
 @group(0) @binding(AT_SUMS) var<storage, read_write> sums: array<vec4<f32>>;
 @group(0) @binding(AT_STATS) var<storage, read_write> stats: array<vec2<f32>>;
 #else
-@group(0) @binding(AT_OUT) var<storage, read_write> output: array<vec4<T>>;
+#include "kernels/attention/gqa_output.wgsl"
 #endif
 
 var<workgroup> tile: array<vec4<f32>, TILE + 8u>;   // 8 more: a thread's unused last columns may read beyond the values
@@ -48,7 +45,7 @@ struct Place {
 
 fn query_base(place: Place, row: u32) -> u32 {
   let clamped = min(row, params.rows - 1u);
-  return (place.b * params.seq + clamped / params.group) * params.q_stride +
+  return (place.b * params.seq + clamped / params.group) * (params.q_stride / 4u) +
          (place.kv_head * params.group + clamped % params.group) * COLS;
 }
 
@@ -107,7 +104,7 @@ fn store_scores(place: Place, first: i32, thread: u32, dots: array<f32, 16>) {
     for (var j = 0u; j < 4u; j++) {
       let key = first + i32(key_0 + 8u * j);
       weights[r * P_STRIDE + key_0 + 8u * j] =
-          score(values[4u * i + j] * params.scale, key >= seen_first && key < seen_last, bias_at + u32(key));
+          score(values[4u * i + j] * params.scale, key >= seen_first && key < seen_last, bias_at, key);
     }
   }
 }
@@ -178,7 +175,7 @@ fn store_row(place: Place, r: u32, thread: u32, acc: array<vec4<f32>, CPT>) {
   let at = ((place.b * params.seq + row / params.group) * params.heads + head) * COLS;
   let factor = finish_factor(m, l, head);
   for (var c = 0u; c < CPT; c++) {
-    if (col_0 + 8u * c < COLS) { output[at + col_0 + 8u * c] = vec4<T>(values[c] * factor); }
+    if (col_0 + 8u * c < COLS) { write_output(at + col_0 + 8u * c, values[c] * factor); }
   }
 #endif
 }
@@ -197,7 +194,7 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
   let begin = keys.first + i32(split) * keys.chunk;
   let end = min(begin + keys.chunk, keys.last);
 #if SPLIT
-  if (begin >= end) { return; }
+  if (split >= used_splits(keys)) { return; }
 #endif
   let place = Place(head, b, head % params.kv_heads, block * ROWS, split, head * params.capacity * COLS, end);
   var acc: array<vec4<f32>, ACC>;

@@ -112,6 +112,8 @@ std::vector<float> GqaReference::run() {
         attend(b, s, h, &output[(static_cast<size_t>(b * seq + s) * heads + h) * head_size]);
     }
   }
+  for (size_t i = 0; i < gate.size(); ++i)
+    output[i] = static_cast<float>(output[i] / (1 + std::exp(-static_cast<double>(gate[i]))));
   return output;
 }
 

@@ -20,6 +20,7 @@ struct GqaReference {
   uint32_t bias_batch = 1, bias_heads = 1, bias_total = 0;
   std::vector<float> sink;            // optional (Nq)
   std::vector<float> q_norm, k_norm;  // optional (D)
+  std::vector<float> gate;            // optional (B, S, Nq, D)
   float scale = 0, softcap = 0, epsilon = 1e-6f;
   int32_t window = -1;
   bool smooth = false;

@@ -8,7 +8,7 @@ fn bias_offset(b: u32, kv_head: u32, row: u32) -> u32 {
   return b * params.bias_batch + head * params.bias_head + row / params.group * params.bias_row;
 }
 
-fn score(dot: f32, visible: bool, bias_at: u32) -> f32 {
+fn score(dot: f32, visible: bool, bias_at: u32, key: i32) -> f32 {
   if (!visible) { return kMasked; }
   var value = dot;
 #if SOFTCAP
@@ -16,7 +16,8 @@ fn score(dot: f32, visible: bool, bias_at: u32) -> f32 {
   value = params.softcap * tanh(clamp(value / params.softcap, -20.0, 20.0));
 #endif
 #if HAS_BIAS
-  value += f32(bias[bias_at]);
+  // The bias has a column for every key, but that the lengths in memory keep to it is not known.
+  value += f32(bias[bias_at + min(u32(key), params.bias_row - 1u)]);
 #endif
   return value;
 }

@@ -64,6 +64,8 @@ std::vector<Case> options() {
       add([](Case& c) { c.softcap = 1.5f; });
       add([](Case& c) { c.scale = 0.7f; });
       add([](Case& c) { c.bias = true; });
+      add([](Case& c) { c.gate = true; });
+      add([](Case& c) { c.gate = true, c.sink = true, c.storage = Storage::kF16; });
       add([](Case& c) { c.bias = true, c.bias_per_head = true; });
       add([](Case& c) { c.sink = true, c.window = 40, c.rotary = 16, c.bias = true, c.softcap = 5; });
     }

@@ -66,6 +66,9 @@ struct Dispatch {
   std::vector<std::byte> uniforms;  // @group(0) @binding(operands.size()), when not empty
   std::array<uint32_t, 3> groups = {1, 1, 1};
   Operand indirect;  // slot of three u32 counts, instead of groups, when set
+  // For profiles: bytes of its operands that it reads, where that is less than all of those bound for reading (of
+  // experts, only the chosen ones). 0: all of them.
+  uint64_t bytes_read = 0;
 
   // Stores a params struct: trivially copyable, alignas(16), mirrored field by field in the WGSL.
   template <class Params>

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace sluice::kernels {
@@ -31,6 +33,18 @@ void StridedSpace::collapse() {
   strides = std::move(steps);
 }
 
+std::pair<int64_t, int64_t> extent(const std::vector<uint32_t>& dims, const std::vector<int64_t>& strides,
+                                   int64_t offset) {
+  int64_t first = offset, last = offset;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (dims[d] == 0) return {offset, offset};
+    const int64_t span = (int64_t{dims[d]} - 1) * strides[d];
+    first += std::min<int64_t>(span, 0);
+    last += std::max<int64_t>(span, 0);
+  }
+  return {first, last};
+}
+
 std::vector<int64_t> row_major_strides(const std::vector<uint32_t>& shape) {
   std::vector<int64_t> strides(shape.size());
   int64_t step = 1;
@@ -50,6 +64,30 @@ std::vector<int64_t> broadcast_strides(const std::vector<uint32_t>& from, const 
   }
   if (!fits) fail(tag, "shape {} does not broadcast to {}", shape_text(from), shape_text(to));
   return strides;
+}
+
+// Joins what one step walks, then deals each joined dimension out to the new ones, innermost first.
+std::optional<std::vector<int64_t>> reshape_strides(const std::vector<uint32_t>& from,
+                                                    const std::vector<int64_t>& strides,
+                                                    const std::vector<uint32_t>& to) {
+  StridedSpace space{from, {strides}};
+  space.collapse();
+  std::vector<int64_t> result(to.size(), 0);
+  size_t block = space.dims.size();
+  uint32_t left = 1;  // of the block's elements
+  int64_t step = 0;
+  for (size_t d = to.size(); d-- > 0;) {
+    if (to[d] == 1) continue;
+    if (left == 1) {
+      left = space.dims[--block];
+      step = space.strides[0][block];
+    }
+    if (left % to[d] != 0) return std::nullopt;
+    result[d] = step;
+    step *= to[d];
+    left /= to[d];
+  }
+  return result;
 }
 
 std::string shape_text(const std::vector<uint32_t>& shape) {

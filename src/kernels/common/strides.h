@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sluice::kernels {
@@ -19,6 +21,10 @@ struct StridedSpace {
   void collapse();
 };
 
+// The least and the greatest index that a walk from `offset` on comes to; `offset` twice for an empty one.
+std::pair<int64_t, int64_t> extent(const std::vector<uint32_t>& dims, const std::vector<int64_t>& strides,
+                                   int64_t offset);
+
 // Strides of a contiguous tensor.
 std::vector<int64_t> row_major_strides(const std::vector<uint32_t>& shape);
 
@@ -26,6 +32,12 @@ std::vector<int64_t> row_major_strides(const std::vector<uint32_t>& shape);
 // `tag` if it does not.
 std::vector<int64_t> broadcast_strides(const std::vector<uint32_t>& from, const std::vector<uint32_t>& to,
                                        std::string_view tag);
+
+// The strides along the dimensions of `to` with which elements come in the same order as by `strides` along those of
+// `from`; nothing where no strides do. Both have as many elements, at least one.
+std::optional<std::vector<int64_t>> reshape_strides(const std::vector<uint32_t>& from,
+                                                    const std::vector<int64_t>& strides,
+                                                    const std::vector<uint32_t>& to);
 
 // "2x3x4", for messages.
 std::string shape_text(const std::vector<uint32_t>& shape);

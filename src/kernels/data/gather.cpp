@@ -51,6 +51,7 @@ void plan_gather(const GatherProblem& problem, Recorder& recorder) {
   Dispatch dispatch;
   dispatch.name = "gather";
   dispatch.shader = {"kernels/data/gather.wgsl", {{"T", unit.type}}};
+  dispatch.shader.in_bounds = true;  // indices that are out of range read nothing
   dispatch.operands = {in(data), in(problem.indices), out(problem.y)};
   dispatch.set_uniforms(params);
   add_threads(std::move(dispatch), params.count, recorder);

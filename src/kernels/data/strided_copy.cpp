@@ -29,6 +29,15 @@ uint64_t granularity(const StridedSpace& space, const StridedCopy& copy) {
   return static_cast<uint64_t>(common);
 }
 
+// The last word of packed bytes may be moved whole.
+void check_extent(const Tensor& tensor, const std::vector<uint32_t>& dims, const std::vector<int64_t>& strides,
+                  int64_t offset, std::string_view tag) {
+  const auto [first, last] = extent(dims, strides, offset);
+  const uint64_t elements = tensor.storage == Storage::kBytes ? (tensor.elements() + 3) / 4 * 4 : tensor.elements();
+  if (first < 0 || last >= static_cast<int64_t>(elements))
+    fail(tag, "elements {} to {} of a tensor of {} are meant", first, last, tensor.elements());
+}
+
 }  // namespace
 
 void plan_strided_copy(const StridedCopy& copy, std::string_view tag, Recorder& recorder) {
@@ -38,6 +47,8 @@ void plan_strided_copy(const StridedCopy& copy, std::string_view tag, Recorder& 
   uint64_t count = 1;
   for (const uint32_t d : copy.dims) count *= d;
   if (count == 0) return;
+  check_extent(copy.x, copy.dims, copy.x_strides, copy.x_offset, tag);
+  check_extent(copy.y, copy.dims, copy.y_strides, copy.y_offset, tag);
   StridedSpace space{copy.dims, {copy.x_strides, copy.y_strides}};
   space.collapse();
   if (space.dims.size() > kMaxRank) {
@@ -61,6 +72,7 @@ void plan_strided_copy(const StridedCopy& copy, std::string_view tag, Recorder& 
   dispatch.name = copy.name;
   dispatch.shader = {"kernels/data/strided_copy.wgsl",
                      {{"T", unit.type}, {"RANK", static_cast<uint32_t>(space.dims.size())}}};
+  dispatch.shader.in_bounds = true;  // check_extent()
   dispatch.operands = {in(copy.x), out(copy.y)};
   dispatch.set_uniforms(params);
   add_threads(std::move(dispatch), params.count, recorder);

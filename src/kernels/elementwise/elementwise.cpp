@@ -9,16 +9,15 @@
 namespace sluice::kernels {
 namespace {
 
-constexpr uint32_t kMaxRank = 8;
-
 struct alignas(16) Params {
   uint32_t count;
   uint32_t pad[3];
-  uint32_t dims[kMaxRank];
-  uint32_t strides[ElementProgram::kMaxInputs][kMaxRank];
+  uint32_t offsets[8];
+  uint32_t dims[kMaxElementRank];
+  uint32_t strides[ElementProgram::kMaxInputs][kMaxElementRank];
   uint32_t constants[ElementProgram::kMaxConstants];
 };
-static_assert(sizeof(Params) == 304);
+static_assert(sizeof(Params) == 336);
 
 constexpr const char* kTag = "elementwise";
 
@@ -26,28 +25,39 @@ void check_output(const ElementwiseProblem& problem, ElementType result) {
   const Tensor& y = problem.output;
   if (element_type(y.storage) != result) fail(kTag, "the output's element type is not the program's result");
   if (y.elements() > 0xffffffffu) fail(kTag, "an output of {} elements is beyond 2^32 - 1", y.elements());
-  for (const Tensor& x : problem.inputs) {
-    if (x.slot == y.slot) fail(kTag, "the output must not share an input's storage");
+  for (const ElementInput& x : problem.inputs) {
+    if (x.tensor.slot == y.slot) fail(kTag, "the output must not share an input's storage");
   }
 }
 
 StridedSpace space_of(const ElementwiseProblem& problem) {
   StridedSpace space{problem.output.shape, {row_major_strides(problem.output.shape)}};
-  for (const Tensor& x : problem.inputs) {
-    space.strides.push_back(broadcast_strides(x.shape, problem.output.shape, kTag));
-  }
+  for (const ElementInput& x : problem.inputs) space.strides.push_back(x.strides_along(problem.output.shape));
   space.collapse();
-  if (space.dims.size() > kMaxRank) {
-    fail(kTag, "at most {} dimensions are supported after joining, got {}", kMaxRank, space.dims.size());
+  if (space.dims.size() > kMaxElementRank) {
+    fail(kTag, "at most {} dimensions are supported after joining, got {}", kMaxElementRank, space.dims.size());
   }
   return space;
 }
 
-ElementRead read_of(const StridedSpace& space, size_t operand) {
+// How many neighbours a thread computes: 4 where every input has them as a vector, or one element for all of them.
+uint32_t width_of(const StridedSpace& space, const std::vector<ElementInput>& inputs) {
+  if (space.dims.back() % 4 != 0) return 1;
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    const auto& strides = space.strides[k + 1];
+    if (strides.back() == 0) continue;
+    bool vector = strides.back() == 1 && inputs[k].offset % 4 == 0;
+    for (size_t d = 0; d + 1 < strides.size(); ++d) vector = vector && strides[d] % 4 == 0;
+    if (!vector) return 1;
+  }
+  return 4;
+}
+
+ElementRead read_of(const StridedSpace& space, size_t operand, int64_t offset) {
   const auto& strides = space.strides[operand];
-  if (strides == space.strides[0]) return ElementRead::kSame;
+  if (offset == 0 && strides == space.strides[0]) return ElementRead::kSame;
   const bool zero = std::all_of(strides.begin(), strides.end(), [](int64_t s) { return s == 0; });
-  if (zero) return ElementRead::kScalar;
+  if (offset == 0 && zero) return ElementRead::kScalar;
   return strides.back() == 0 ? ElementRead::kStridedSplat : ElementRead::kStrided;
 }
 
@@ -67,10 +77,15 @@ bool uses_trig(const ElementProgram& program) {
   });
 }
 
-Params params_of(const ElementProgram& program, const StridedSpace& space, uint32_t width, uint64_t groups) {
+// Negative steps work out because addresses wrap modulo 2^32.
+Params params_of(const ElementwiseProblem& problem, const StridedSpace& space, uint32_t width, uint64_t groups) {
   Params params{};
   params.count = static_cast<uint32_t>(groups);
   const size_t rank = space.dims.size();
+  for (size_t k = 0; k < problem.inputs.size(); ++k) {
+    const bool vector = space.strides[k + 1].back() != 0;
+    params.offsets[k] = static_cast<uint32_t>(problem.inputs[k].offset / (vector ? width : 1));
+  }
   for (size_t d = 0; d < rank; ++d) {
     const bool inner = d + 1 == rank;
     params.dims[d] = inner ? space.dims[d] / width : space.dims[d];
@@ -81,7 +96,8 @@ Params params_of(const ElementProgram& program, const StridedSpace& space, uint3
       params.strides[k - 1][d] = static_cast<uint32_t>(inner || !vector ? stride : stride / width);
     }
   }
-  for (size_t k = 0; k < program.constants.size(); ++k) params.constants[k] = program.constants[k].bits;
+  const auto& constants = problem.program.constants;
+  for (size_t k = 0; k < constants.size(); ++k) params.constants[k] = constants[k].bits;
   return params;
 }
 
@@ -104,17 +120,27 @@ ElementType element_type(Storage storage) {
   return ElementType::kNone;
 }
 
+std::vector<int64_t> ElementInput::strides_along(const std::vector<uint32_t>& shape) const {
+  if (!strides) return broadcast_strides(tensor.shape, shape, kTag);
+  if (strides->size() != shape.size()) fail(kTag, "{} strides for {} dimensions", strides->size(), shape.size());
+  if (std::find(shape.begin(), shape.end(), 0u) != shape.end()) return *strides;
+  const auto [first, last] = extent(shape, *strides, offset);
+  if (first < 0 || last >= static_cast<int64_t>(tensor.elements()))
+    fail(kTag, "elements {} to {} of a tensor of {} are read", first, last, tensor.elements());
+  return *strides;
+}
+
 void plan_elementwise(const ElementwiseProblem& problem, Recorder& recorder) {
   std::vector<ElementType> types;
-  for (const Tensor& x : problem.inputs) types.push_back(element_type(x.storage));
+  for (const ElementInput& x : problem.inputs) types.push_back(element_type(x.tensor.storage));
   const auto results = check_program(problem.program, types);
   check_output(problem, results.back());
   if (problem.output.elements() == 0) {
-    for (const Tensor& x : problem.inputs) broadcast_strides(x.shape, problem.output.shape, kTag);
+    for (const ElementInput& x : problem.inputs) x.strides_along(problem.output.shape);
     return;
   }
   const StridedSpace space = space_of(problem);
-  const uint32_t width = space.dims.back() % 4 == 0 ? 4 : 1;
+  const uint32_t width = width_of(space, problem.inputs);
   const uint64_t groups = problem.output.elements() / width;
   const uint32_t wg = groups <= 16384 ? 64 : 256;
 
@@ -127,14 +153,16 @@ void plan_elementwise(const ElementwiseProblem& problem, Recorder& recorder) {
   std::vector<ElementRead> reads;
   auto& defines = dispatch.shader.defines;
   dispatch.shader.file = "kernels/elementwise/elementwise.wgsl";
+  // Indices follow from the thread's place alone, and strides_along() has seen that they stay within the tensors.
+  dispatch.shader.in_bounds = true;
   for (uint32_t k = 0; k < ElementProgram::kMaxInputs; ++k) {
     const bool used = k < problem.inputs.size();
     if (used) {
-      reads.push_back(read_of(space, k + 1));
-      dispatch.operands.push_back(in(problem.inputs[k]));
+      reads.push_back(read_of(space, k + 1, problem.inputs[k].offset));
+      dispatch.operands.push_back(in(problem.inputs[k].tensor));
     }
     defines.emplace_back(fmt::format("X{}", k),
-                         used ? type_text(problem.inputs[k].storage, space.strides[k + 1].back() != 0) : "f32");
+                         used ? type_text(problem.inputs[k].tensor.storage, space.strides[k + 1].back() != 0) : "f32");
   }
   const bool strided = std::any_of(reads.begin(), reads.end(), [](ElementRead read) {
     return read == ElementRead::kStrided || read == ElementRead::kStridedSplat;
@@ -147,7 +175,7 @@ void plan_elementwise(const ElementwiseProblem& problem, Recorder& recorder) {
   defines.emplace_back("WG", wg);
   defines.emplace_back("BODY", element_body(problem.program, types, reads));
   dispatch.operands.push_back(out(problem.output));
-  dispatch.set_uniforms(params_of(problem.program, space, width, groups));
+  dispatch.set_uniforms(params_of(problem, space, width, groups));
   dispatch.groups = fold_groups(ceil_div64(groups, wg), recorder.caps());
   recorder.add(std::move(dispatch));
 }

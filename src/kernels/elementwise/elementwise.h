@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -127,13 +128,17 @@ struct ElementConstant {
   bool operator==(const ElementConstant&) const = default;
 };
 
+constexpr uint32_t kMaxElementRank = 8;  // of outputs, after dimensions that are walked as one are joined
+
 struct ElementProgram {
   static constexpr uint32_t kMaxInputs = 6, kMaxInstructions = 32, kMaxConstants = 16;
 
   std::vector<ElementInstruction> code;  // the last result is the output
   std::vector<ElementConstant> constants;
 
+  bool empty() const { return code.empty(); }
   static ElementArg input(uint32_t index) { return {ElementArg::Kind::kInput, static_cast<uint8_t>(index)}; }
+  ElementArg constant(ElementConstant value);  // the one that is there, if its type and bits are the same
   ElementArg constant(float value);
   ElementArg constant(int32_t value);
   ElementArg constant(uint32_t value);
@@ -149,12 +154,27 @@ ElementType result_type(ElementOp op, ElementType a, ElementType b = ElementType
                         ElementType c = ElementType::kNone);
 ElementType element_type(Storage storage);  // kNone for kBytes
 
-// inputs: at most 6, each of a shape that broadcasts to output.shape (rank at most 8 after contiguous dimensions are
-// joined, at most 2^32 - 1 elements). The output's slot must not be an input's. An empty output records nothing. Throws
-// Error "elementwise" for too many inputs, instructions or constants, types that an operator does not take, an output
-// storage that disagrees with the result, shapes that do not broadcast.
+// A tensor and how it is read: broadcast to the output's shape, or from an element on by strides along the output's
+// dimensions, as slices and transposes of it are.
+struct ElementInput {
+  ElementInput(Tensor whole) : tensor(std::move(whole)) {}  // NOLINT(google-explicit-constructor)
+  ElementInput(Tensor of, int64_t first, std::vector<int64_t> steps)
+      : tensor(std::move(of)), offset(first), strides(std::move(steps)) {}
+
+  Tensor tensor;
+  int64_t offset = 0;
+  std::optional<std::vector<int64_t>> strides;
+
+  // The strides along `shape`. Throws Error "elementwise" if the tensor does not broadcast to it or would be left.
+  std::vector<int64_t> strides_along(const std::vector<uint32_t>& shape) const;
+};
+
+// inputs: at most 6 (rank at most 8 after contiguous dimensions are joined, at most 2^32 - 1 elements). The output's
+// slot must not be an input's. An empty output records nothing. Throws Error "elementwise" for too many inputs,
+// instructions or constants, types that an operator does not take, an output storage that disagrees with the result,
+// shapes that do not broadcast, strides that leave their tensor.
 struct ElementwiseProblem {
-  std::vector<Tensor> inputs;
+  std::vector<ElementInput> inputs;
   Tensor output;
   ElementProgram program;
   std::string name;  // shown in profiles; empty: the names of the operators
@@ -162,25 +182,13 @@ struct ElementwiseProblem {
 
 void plan_elementwise(const ElementwiseProblem& problem, Recorder& recorder);
 
-// Programs of one ONNX operator. Operands are converted to no other type: insert plan_cast where types differ (Pow with
-// an int exponent is taken as it is).
-void plan_unary(ElementOp op, const Tensor& x, const Tensor& y, Recorder& recorder);
-void plan_quick_gelu(const Tensor& x, const Tensor& y, float alpha, Recorder& recorder);
-void plan_binary(ElementOp op, const Tensor& a, const Tensor& b, const Tensor& y, Recorder& recorder);
-// ONNX's variadic Min, Max, Sum: kMin, kMax or kAdd over 1 to 6 inputs.
-void plan_variadic(ElementOp op, const std::vector<Tensor>& inputs, const Tensor& y, Recorder& recorder);
-void plan_where(const Tensor& condition, const Tensor& a, const Tensor& b, const Tensor& y, Recorder& recorder);
-// Converts between kF32, kF16, kI32, kU32 (bool) and kUnsigned by the storages of x and y. The second form goes on to
-// wrap the result, for types narrower than y's storage: one of the kWrap operators.
-void plan_cast(const Tensor& x, const Tensor& y, Recorder& recorder);
-void plan_wrapping_cast(const Tensor& x, const Tensor& y, ElementOp wrap, Recorder& recorder);
+// The operator that converts to a type. Throws Error "cast" for kNone.
+ElementOp cast_to(ElementType type);
 
-// Either bound may be a tensor of one element (of x's type), a constant, or absent.
-struct ClipProblem {
-  Tensor x, min, max, y;                  // min, max: empty if constant or absent
-  bool has_min = false, has_max = false;  // constants below are bounds
-  double min_value = 0, max_value = 0;
-};
-void plan_clip(const ClipProblem& problem, Recorder& recorder);
+// Programs of one operator. Operands are converted to no other type (Pow with an int exponent is taken as it is).
+void plan_unary(ElementOp op, const Tensor& x, const Tensor& y, Recorder& recorder);
+void plan_binary(ElementOp op, const Tensor& a, const Tensor& b, const Tensor& y, Recorder& recorder);
+// Converts between kF32, kF16, kI32, kU32 (bool) and kUnsigned by the storages of x and y.
+void plan_cast(const Tensor& x, const Tensor& y, Recorder& recorder);
 
 }  // namespace sluice::kernels

@@ -20,6 +20,7 @@ alias B = bool;
 struct Params {
   count: u32,                       // groups of WIDTH elements
   pad0: u32, pad1: u32, pad2: u32,
+  offsets: array<vec4<u32>, 2>,     // of input k's first element
   dims: array<vec4<u32>, 2>,        // of the output, the last in groups
   strides: array<vec4<u32>, 12>,    // of input k in dimension d at 8 k + d
   constants: array<vec4<u32>, 4>,   // bits
@@ -40,6 +41,7 @@ fn constant(k: u32) -> u32 { return params.constants[k / 4u][k % 4u]; }
 // Where each input lies for output group i.
 fn offsets(i: u32) -> array<u32, 6> {
   var at: array<u32, 6>;
+  for (var k = 0u; k < INPUTS; k++) { at[k] = params.offsets[k / 4u][k % 4u]; }
   var rest = i;
   for (var d = RANK; d > 0u; d--) {
     let size = params.dims[(d - 1u) / 4u][(d - 1u) % 4u];

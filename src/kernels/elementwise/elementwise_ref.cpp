@@ -255,7 +255,7 @@ double run(const ElementwiseProblem& problem, const std::vector<double>& inputs)
       const ElementArg arg = instruction.args[k];
       if (arg.kind == ElementArg::Kind::kInput) {
         operands.v[k] = inputs[arg.index];
-        operands.type[k] = element_type(problem.inputs[arg.index].storage);
+        operands.type[k] = element_type(problem.inputs[arg.index].tensor.storage);
       } else if (arg.kind == ElementArg::Kind::kResult) {
         operands.v[k] = values[arg.index];
         operands.type[k] = types[arg.index];
@@ -275,13 +275,13 @@ double run(const ElementwiseProblem& problem, const std::vector<double>& inputs)
 std::vector<double> elementwise_ref(const ElementwiseProblem& problem, const std::vector<std::vector<double>>& inputs) {
   const auto& shape = problem.output.shape;
   std::vector<std::vector<int64_t>> strides;
-  for (const Tensor& x : problem.inputs) strides.push_back(broadcast_strides(x.shape, shape, "elementwise_ref"));
+  for (const ElementInput& x : problem.inputs) strides.push_back(x.strides_along(shape));
   std::vector<double> result;
   std::vector<double> values(inputs.size());
   for (uint64_t i = 0; i < problem.output.elements(); ++i) {
     for (size_t k = 0; k < inputs.size(); ++k) {
       uint64_t rest = i;
-      int64_t at = 0;
+      int64_t at = problem.inputs[k].offset;
       for (size_t d = shape.size(); d-- > 0; rest /= shape[d]) {
         at += static_cast<int64_t>(rest % shape[d]) * strides[k][d];
       }

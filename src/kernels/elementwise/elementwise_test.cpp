@@ -228,12 +228,12 @@ TEST(Elementwise, ChainsAreOneDispatch) {
 
   const gpu::Caps caps;
   Recorder recorder(caps);
-  plan_elementwise(
-      {{{1, Storage::kF32, {6, 8}}, {2, Storage::kF32, {8}}, {3, Storage::kI32, {6, 1}}, {4, Storage::kU32, {6, 8}}},
-       {5, Storage::kF32, {6, 8}},
-       p,
-       ""},
-      recorder);
+  plan_elementwise({{Tensor{1, Storage::kF32, {6, 8}}, Tensor{2, Storage::kF32, {8}}, Tensor{3, Storage::kI32, {6, 1}},
+                     Tensor{4, Storage::kU32, {6, 8}}},
+                    {5, Storage::kF32, {6, 8}},
+                    p,
+                    ""},
+                   recorder);
   ASSERT_EQ(recorder.dispatches().size(), 1u);
   EXPECT_EQ(recorder.dispatches()[0].name, "elementwise/Neg+Softplus+Neg+Mul+ToFloat+Add+Where+Clip");
 }
@@ -294,8 +294,11 @@ TEST(Elementwise, ConstantsAreNotInTheKey) {
   const gpu::Caps caps;
   Recorder recorder(caps);
   const Tensor x{1, Storage::kF32, {8}}, y{2, Storage::kF32, {8}};
-  plan_quick_gelu(x, y, 1.702f, recorder);
-  plan_quick_gelu(x, y, 1.0f, recorder);
+  for (const float alpha : {1.702f, 1.0f}) {
+    ElementwiseProblem problem{{x}, y, {}, ""};
+    problem.program.apply(ElementOp::kQuickGelu, ElementProgram::input(0), problem.program.constant(alpha));
+    plan_elementwise(problem, recorder);
+  }
   EXPECT_EQ(recorder.dispatches()[0].shader, recorder.dispatches()[1].shader);
   EXPECT_NE(recorder.dispatches()[0].uniforms, recorder.dispatches()[1].uniforms);
 }
@@ -317,8 +320,12 @@ TEST(Elementwise, Refusals) {
   expect_refusal(problem, "instructions are supported, got 0");
   problem.program.apply(ElementOp::kAdd, ElementProgram::input(0), ElementProgram::input(1));
   expect_refusal(problem, "Add does not take (float, int, nothing)");
-  problem.inputs = {f, {2, Storage::kF32, {3}}};
+  problem.inputs = {f, Tensor{2, Storage::kF32, {3}}};
   expect_refusal(problem, "shape 3 does not broadcast to 4");
+  problem.inputs = {f, ElementInput({2, Storage::kF32, {6}}, 3, {1})};
+  expect_refusal(problem, "elements 3 to 6 of a tensor of 6 are read");
+  problem.inputs = {f, ElementInput({2, Storage::kF32, {6}}, 2, {-1})};
+  expect_refusal(problem, "elements -1 to 2 of a tensor of 6 are read");
   problem.inputs = {f, f};
   problem.output.storage = Storage::kI32;
   expect_refusal(problem, "not the program's result");

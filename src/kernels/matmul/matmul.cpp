@@ -3,25 +3,24 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/matmul/nbits_plan.h"
+#include "kernels/matmul/tile_plan.h"
 
 namespace sluice::kernels {
 namespace {
 
 constexpr const char* kTag = "matmul";
 constexpr uint32_t kGemvRows = 8;
-constexpr uint32_t kWorkgroup = 256;
-constexpr uint32_t kTileColumns = 64;
 constexpr size_t kBatchDims = 4;
 
 struct alignas(16) Params {
   uint32_t m, n, k, batches;
   uint32_t a_row, a_k, b_k, b_column;
   uint32_t c_row, c_column;
-  float alpha, beta;
+  float alpha, beta, epsilon;
+  uint32_t pad[3];
   std::array<uint32_t, kBatchDims> dims = {1, 1, 1, 1}, a_batch{}, b_batch{}, c_batch{};
 };
-static_assert(sizeof(Params) == 112);
+static_assert(sizeof(Params) == 128);
 
 // One dimension of the batch, with the strides of each operand (0: broadcast).
 struct BatchDim {
@@ -56,6 +55,8 @@ void check(const MatMulProblem& p) {
   for (const auto& [tensor, what] : {std::pair{&p.a, "A"}, {&p.b, "B"}, {&p.y, "Y"}}) {
     if (tensor->rank() < 2) fail(kTag, "{} must have at least 2 dimensions, got {}", what, tensor->rank());
   }
+  if (p.norm_weight && !is_float(p.norm_weight.storage))
+    fail(kTag, "the norm weight must be f32 or f16, got {}", wgsl_type(p.norm_weight.storage));
   if (p.c && p.c.slot == p.y.slot) fail(kTag, "C must not share the buffer of Y");
 }
 
@@ -78,6 +79,7 @@ Params matrix_params(const MatMulProblem& p) {
   q.b_column = p.trans_b ? q.k : 1;
   q.alpha = p.alpha;
   q.beta = p.beta;
+  q.epsilon = p.norm_epsilon;
   return q;
 }
 
@@ -143,32 +145,78 @@ MatMulVariant choose(const MatMulProblem& p, uint32_t m) {
   return p.variant;
 }
 
+void check_norm(const MatMulProblem& p, const Params& q) {
+  if (q.m * q.batches == 1 && p.norm_weight.elements() == q.k && p.variant != MatMulVariant::kGemm) return;
+  fail(kTag, "the norm needs one row and a weight of K = {} elements, got {} rows and {}", q.k, q.m * q.batches,
+       p.norm_weight.elements());
+}
+
+Dispatch common_dispatch(const MatMulProblem& p) {
+  Dispatch d;
+  d.shader.defines = {{"A", wgsl_type(p.a.storage)},    {"C", p.c ? wgsl_type(p.c.storage) : "f32"},
+                      {"Y", wgsl_type(p.y.storage)},    {"HAS_C", p.c ? 1u : 0u},
+                      {"TRANS_B", p.trans_b ? 1u : 0u}, {"AT_PARAMS", p.norm_weight ? 5u : 4u}};
+  d.operands = {in(p.a), in(p.b), in(p.c ? p.c : p.a), out(p.y)};
+  return d;
+}
+
+// How matmul_gemv.wgsl divides the work: few columns a workgroup where there are few in all.
+struct GemvShape {
+  uint32_t workgroup = 256, rows, columns, per;
+};
+
+GemvShape gemv_shape(const MatMulProblem& p, const Params& q) {
+  constexpr uint32_t kGroups = 128;  // keep a large device busy
+  GemvShape shape{.rows = std::bit_ceil(q.m), .columns = 8, .per = !p.trans_b && q.n % 4 == 0 ? 4u : 1u};
+  if (!p.trans_b) shape.columns = std::clamp(std::bit_floor(q.n / kGroups), shape.per == 4 ? 4u : 8u, 64u);
+  if (shape.rows * shape.per > 16) shape.workgroup = 128;  // 16 KiB of partial sums
+  return shape;
+}
+
+void plan_gemv(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& recorder) {
+  const GemvShape shape = gemv_shape(p, q);
+  d.name = p.norm_weight ? "matmul/norm_gemv" : "matmul/gemv";
+  d.shader.file = "kernels/matmul/matmul_gemv.wgsl";
+  d.shader.in_bounds = true;
+  const std::string b = wgsl_type(p.b.storage);
+  const Defines more = {{"B", shape.per == 4 ? "vec4<" + b + ">" : b},
+                        {"WG", shape.workgroup},
+                        {"ROWS", shape.rows},
+                        {"COLUMNS", shape.columns},
+                        {"PER", shape.per},
+                        {"NORM", p.norm_weight ? 1u : 0u},
+                        {"G", p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32"}};
+  d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
+  if (p.norm_weight) d.operands.push_back(in(p.norm_weight));
+  d.groups = fold_groups(uint64_t{ceil_div(q.n, shape.columns)} * q.batches, recorder.caps());
+  recorder.add(std::move(d));
+}
+
+void plan_gemm(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& recorder) {
+  const TileShape tile = tile_shape({TileCore::kMultiplyAdds, q.m, q.n, q.batches}, recorder.caps());
+  d.name = "matmul/gemm";
+  d.shader.file = "kernels/matmul/matmul_gemm.wgsl";
+  append_tile_defines(tile, q.k, d.shader.defines);
+  d.shader.defines.emplace_back("B", wgsl_type(p.b.storage));
+  d.shader.defines.emplace_back("TRANS_A", p.trans_a ? 1u : 0u);
+  d.groups = fold_groups(uint64_t{ceil_div(q.n, tile.columns)} * ceil_div(q.m, tile.rows) * q.batches, recorder.caps());
+  recorder.add(std::move(d));
+}
+
 }  // namespace
 
 void plan_matmul(const MatMulProblem& p, Recorder& recorder) {
   check(p);
   const Params q = make_params(p);
+  if (p.norm_weight) check_norm(p, q);
   if (p.y.elements() == 0) return;
-  Dispatch d;
-  const bool gemv = choose(p, q.m) == MatMulVariant::kGemv;
-  d.name = gemv ? "matmul/gemv" : "matmul/gemm";
-  d.shader.file = gemv ? "kernels/matmul/matmul_gemv.wgsl" : "kernels/matmul/matmul_gemm.wgsl";
-  d.shader.defines = {
-      {"A", wgsl_type(p.a.storage)}, {"B", wgsl_type(p.b.storage)}, {"C", p.c ? wgsl_type(p.c.storage) : "f32"},
-      {"Y", wgsl_type(p.y.storage)}, {"HAS_C", p.c ? 1u : 0u},      {"TRANS_B", p.trans_b ? 1u : 0u}};
-  const uint32_t columns = gemv ? (p.trans_b ? 8 : 32) : kTileColumns;
-  const uint32_t rows = gemv ? std::bit_ceil(q.m) : q.m <= 32 ? 32 : 64;
-  if (gemv) {
-    const Defines more = {{"WG", kWorkgroup}, {"COLUMNS", columns}, {"ROWS", rows}};
-    d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
-  } else {
-    const Defines more = {{"TM", rows}, {"TRANS_A", p.trans_a ? 1u : 0u}};
-    d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
-  }
-  d.operands = {in(p.a), in(p.b), in(p.c ? p.c : p.a), out(p.y)};
+  Dispatch d = common_dispatch(p);
   d.set_uniforms(q);
-  d.groups = fold_groups(uint64_t{ceil_div(q.n, columns)} * ceil_div(q.m, rows) * q.batches, recorder.caps());
-  recorder.add(std::move(d));
+  if (choose(p, q.m) == MatMulVariant::kGemv) {
+    plan_gemv(p, q, std::move(d), recorder);
+  } else {
+    plan_gemm(p, q, std::move(d), recorder);
+  }
 }
 
 }  // namespace sluice::kernels

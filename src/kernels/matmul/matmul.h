@@ -16,9 +16,11 @@ struct MatMulProblem {
   Tensor b;  // (batch..., k, n), or (batch..., n, k) with trans_b
   Tensor
       c;  // optional: broadcasts to y from the right (scalar, (n), (m, 1), (m, n), (batch..., m, n)); not the slot of y
-  Tensor y;  // (batch..., m, n)
+  Tensor norm_weight;  // optional: (k); a, of one row in all, is RMS-normalised with it first
+  Tensor y;            // (batch..., m, n)
   bool trans_a = false, trans_b = false;
   float alpha = 1, beta = 1;
+  float norm_epsilon = 1e-5f;
   MatMulVariant variant = MatMulVariant::kAuto;
 };
 

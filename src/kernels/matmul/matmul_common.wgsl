@@ -12,6 +12,7 @@ struct Params {
   c_column: u32,
   alpha: f32,
   beta: f32,
+  epsilon: f32,  // of the norm before the product
   dims: vec4<u32>,  // of the batch, last fastest
   a_batch: vec4<u32>,
   b_batch: vec4<u32>,
@@ -21,7 +22,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> b: array<B>;
 @group(0) @binding(2) var<storage, read> c: array<C>;
 @group(0) @binding(3) var<storage, read_write> y: array<Y>;
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(AT_PARAMS) var<uniform> params: Params;
 
 var<private> a_start: u32;
 var<private> b_start: u32;

@@ -1,77 +1,105 @@
-// y = alpha * op(a) * op(b) + beta * c. A workgroup owns TM rows by 64 columns of one batch and steps through K.
-#include "kernels/common/flat_id.wgsl"
+// y = alpha * op(a) * op(b) + beta * c. A workgroup makes a tile (tile.wgsl) of one batch.
 #include "kernels/matmul/matmul_common.wgsl"
 #include "kernels/matmul/tile.wgsl"
 
-fn load_a(lane: u32, first_row: u32, k: u32) {
-  for (var i = lane; i < TM * QUADS; i += WG) {
-    // Neighbouring invocations read neighbouring elements: along K, or along rows if a is transposed.
-#if TRANS_A
-    let local = i % TM;
-    let quad = i / TM;
-#else
-    let local = i / QUADS;
-    let quad = i % QUADS;
-#endif
-    var v = vec4<f32>();
-    if (first_row + local < params.m) {
-      let start = a_start + (first_row + local) * params.a_row;
-      for (var j = 0u; j < 4u; j++) {
-        let at = k + 4u * quad + j;
-        if (at < params.k) {
-          v[j] = f32(a[start + at * params.a_k]);
-        }
-      }
-    }
-    a_tile[local * PITCH + quad] = v;
-  }
-}
+const A_QUADS: u32 = TM * QUADS;
+const B_QUADS: u32 = TN * QUADS;
+const A_LOADS: u32 = (A_QUADS + WG - 1u) / WG;
+const B_LOADS: u32 = (B_QUADS + WG - 1u) / WG;
+var<private> first_row: u32;
+var<private> first_column: u32;
+var<private> a_quads: array<vec4<f32>, A_LOADS>;
+var<private> b_quads: array<vec4<f32>, B_LOADS>;
 
-fn load_b(lane: u32, first_column: u32, k: u32) {
-  for (var i = lane; i < TN * QUADS; i += WG) {
-#if TRANS_B
-    let local = i / QUADS;
-    let quad = i % QUADS;
-#else
-    let local = i % TN;
-    let quad = i / TN;
-#endif
-    var v = vec4<f32>();
-    if (first_column + local < params.n) {
-      let start = b_start + (first_column + local) * params.b_column;
-      for (var j = 0u; j < 4u; j++) {
-        let at = k + 4u * quad + j;
-        if (at < params.k) {
-          v[j] = f32(b[start + at * params.b_k]);
-        }
-      }
-    }
-    b_tile[local * PITCH + quad] = v;
-  }
-}
-
-@compute @workgroup_size(WG)
-fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: vec3<u32>,
-        @builtin(num_workgroups) count: vec3<u32>) {
-  let flat = flat_workgroup(id, count);
+fn start_tile(lane: u32, tile: u32) -> bool {
   let row_tiles = (params.m + TM - 1u) / TM;
   let tiles = row_tiles * ((params.n + TN - 1u) / TN);
-  if (flat >= tiles * params.batches) {
-    return;
+  if (tile >= tiles * params.batches) {
+    return false;
   }
-  set_batch(flat / tiles);
-  let first_row = flat % tiles % row_tiles * TM;
-  let first_column = flat % tiles / row_tiles * TN;
-  for (var k = 0u; k < params.k; k += STEP) {
-    load_a(lane, first_row, k);
-    load_b(lane, first_column, k);
-    workgroupBarrier();
-    multiply_tile(lane);
-    workgroupBarrier();
-  }
-  for (var i = 0u; i < THREAD_ROWS; i++) {
+  set_batch(tile / tiles);
+  first_row = tile % tiles % row_tiles * TM;
+  first_column = tile % tiles / row_tiles * TN;
+  used_rows = params.m - first_row;
+  return true;
+}
+
+// Line and quad of load i of `lines`. Neighbouring invocations read neighbouring elements: along K, or along the lines
+// of a matrix that lies the other way.
+fn along_k(i: u32) -> vec2<u32> {
+  return vec2<u32>(i / QUADS, i % QUADS);
+}
+
+fn along_lines(i: u32, lines: u32) -> vec2<u32> {
+  return vec2<u32>(i % lines, i / lines);
+}
+
+fn a_place(i: u32) -> vec2<u32> {
+#if TRANS_A
+  return along_lines(i, TM);
+#else
+  return along_k(i);
+#endif
+}
+
+fn b_place(i: u32) -> vec2<u32> {
+#if TRANS_B
+  return along_k(i);
+#else
+  return along_lines(i, TN);
+#endif
+}
+
+// Lines beyond the last are read like the last; their sums are not stored.
+fn fetch_a(lane: u32, k: u32) {
+  for (var load = 0u; load < A_LOADS; load++) {
+    let place = a_place(min(lane + load * WG, A_QUADS - 1u));
+    let start = a_start + min(first_row + place.x, params.m - 1u) * params.a_row;
+    var v = vec4<f32>();
     for (var j = 0u; j < 4u; j++) {
-      store(first_row + lane / 16u + 8u * i, first_column + lane % 16u + 16u * j, sums[i][j]);
+      let at = k + 4u * place.y + j;
+      if (at < params.k) {
+        v[j] = f32(a[start + at * params.a_k]);
+      }
+    }
+    a_quads[load] = v;
+  }
+}
+
+fn fetch_b(lane: u32, k: u32) {
+  for (var load = 0u; load < B_LOADS; load++) {
+    let place = b_place(min(lane + load * WG, B_QUADS - 1u));
+    let start = b_start + min(first_column + place.x, params.n - 1u) * params.b_column;
+    var v = vec4<f32>();
+    for (var j = 0u; j < 4u; j++) {
+      let at = k + 4u * place.y + j;
+      if (at < params.k) {
+        v[j] = f32(b[start + at * params.b_k]);
+      }
+    }
+    b_quads[load] = v;
+  }
+}
+
+fn put_a(lane: u32) {
+  for (var load = 0u; load < A_LOADS; load++) {
+    let place = a_place(lane + load * WG);
+    if (A_QUADS % WG == 0u || lane + load * WG < A_QUADS) {
+      stage_a(place.x, place.y, a_quads[load]);
     }
   }
+}
+
+fn put_b(lane: u32) {
+  for (var load = 0u; load < B_LOADS; load++) {
+    let place = b_place(lane + load * WG);
+    if (B_QUADS % WG == 0u || lane + load * WG < B_QUADS) {
+      stage_b(place.x, place.y, b_quads[load]);
+    }
+  }
+}
+
+fn store_pair(row: u32, column: u32, v: vec2<f32>) {
+  store(first_row + row, first_column + column, v.x);
+  store(first_row + row, first_column + column + 1u, v.y);
 }

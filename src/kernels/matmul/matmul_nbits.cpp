@@ -3,24 +3,20 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/matmul/matmul_nbits_row.h"
 #include "kernels/matmul/nbits_plan.h"
+#include "kernels/matmul/matmul_nbits_tiles.h"
 
 namespace sluice::kernels {
 namespace {
 
 constexpr const char* kTag = "matmul_nbits";
 constexpr uint32_t kGemvRows = 8;
-constexpr uint32_t kTileColumns = 64;
 
 struct alignas(16) GemvParams {
-  uint32_t m, rows, k, row_pitch, blocks, zero_pitch;
-  float epsilon;
-  uint32_t pad;
+  uint32_t m, rows, k, row_pitch, blocks, zero_pitch, pad[2];
 };
-struct alignas(16) GemmParams {
-  uint32_t m, rows, k, row_pitch, blocks, zero_pitch, column_tiles, row_tiles;
-};
-static_assert(sizeof(GemvParams) == 32 && sizeof(GemmParams) == 32);
+static_assert(sizeof(GemvParams) == 32);
 
 void check_float(const Tensor& tensor, const char* what) {
   if (!is_float(tensor.storage)) fail(kTag, "{} must be f32 or f16, got {}", what, wgsl_type(tensor.storage));
@@ -97,6 +93,7 @@ Dispatch common_dispatch(const MatMulNBitsProblem& p, const NBitsWeights& weight
                       {"R", type(p.residual)},
                       {"HAS_BIAS", p.bias ? 1u : 0u},
                       {"HAS_RESIDUAL", p.residual ? 1u : 0u},
+                      {"NORM", 0u},
                       {"X_ACCESS", activation_access(p.k, layout)}};
   append_nbits_defines(weights, d.shader.defines);
   d.shader.in_bounds = layout.aligned;  // a word that is put together from two may begin in a row's last
@@ -109,51 +106,64 @@ Dispatch common_dispatch(const MatMulNBitsProblem& p, const NBitsWeights& weight
 
 void plan_gemv(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch d, Recorder& recorder) {
   const auto m = static_cast<uint32_t>(p.y.rows());
-  const TeamShape team = team_shape(layout.units, recorder.caps());
-  const uint32_t staged = m == 1 ? staged_quads(layout, team, 0, recorder.caps()) : 0;
-  if (p.norm_weight && staged == 0) fail(kTag, "the norm needs one row that fits in workgroup memory");
-  d.name = p.norm_weight ? "matmul_nbits/norm_gemv" : "matmul_nbits/gemv";
+  TeamShape team = team_shape(layout.units, recorder.caps());
+  team.columns = 4;  // the more, the less often activations are read
+  d.name = "matmul_nbits/gemv";
   d.shader.file = "kernels/matmul/matmul_nbits_gemv.wgsl";
-  const Defines more = {{"ROWS", std::bit_ceil(m)},
-                        {"STAGED", staged},
-                        {"NORM", p.norm_weight ? 1u : 0u},
-                        {"G", std::string(p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32")}};
-  d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
+  d.shader.defines.emplace_back("ROWS", std::bit_ceil(m));
   append_team_defines(team, d.shader.defines);
-  if (p.norm_weight) d.operands.push_back(in(p.norm_weight));
-  d.set_uniforms(GemvParams{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, p.norm_epsilon, 0});
+  d.set_uniforms(GemvParams{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, {}});
   d.groups = fold_groups(ceil_div(p.n, team.columns * team.teams()), recorder.caps());
   recorder.add(std::move(d));
 }
 
-void plan_gemm(const MatMulNBitsProblem& p, const NBitsLayout& layout, Dispatch d, Recorder& recorder) {
-  const auto m = static_cast<uint32_t>(p.y.rows());
-  const uint32_t tile_rows = m <= 32 ? 32 : 64;
-  const uint32_t row_tiles = ceil_div(m, tile_rows), column_tiles = ceil_div(p.n, kTileColumns);
-  d.name = "matmul_nbits/gemm";
-  d.shader.file = "kernels/matmul/matmul_nbits_gemm.wgsl";
-  d.shader.defines.emplace_back("TM", tile_rows);
-  d.set_uniforms(GemmParams{m, p.n, p.k, layout.row_pitch, layout.blocks, layout.zero_pitch, column_tiles, row_tiles});
-  d.groups = fold_groups(uint64_t{row_tiles} * column_tiles, recorder.caps());
-  recorder.add(std::move(d));
+void check(const MatMulNBitsProblem& p) {
+  check_attributes(p);
+  check_weights(p);
+  check_activations(p);
+}
+
+bool same_kind(const Tensor& a, const Tensor& b) { return !a == !b && (!a || a.storage == b.storage); }
+
+void check_joined(const JoinedMatMulNBitsProblem& p) {
+  if (p.products.empty() || p.products.size() > 4) fail(kTag, "1 to 4 products are joined, got {}", p.products.size());
+  const MatMulNBitsProblem& first = p.products[0];
+  for (const MatMulNBitsProblem& q : p.products) {
+    check(q);
+    if (q.a.slot != first.a.slot || q.a.rows() != 1) fail(kTag, "joined products must share one row");
+    const bool alike = q.k == first.k && q.bits == first.bits && q.block_size == first.block_size &&
+                       q.accuracy_level == first.accuracy_level && q.norm_weight.slot == first.norm_weight.slot &&
+                       same_kind(q.scales, first.scales) && same_kind(q.zero_points, first.zero_points) &&
+                       same_kind(q.bias, first.bias) && same_kind(q.y, first.y);
+    if (!alike) fail(kTag, "joined products must have one K and one kind of weights and results");
+    if (q.residual && p.products.size() > 1) fail(kTag, "joined products take no residual");
+  }
+  if (p.gated && (p.products.size() != 2 || p.products[1].n != first.n))
+    fail(kTag, "a gate needs two products of one N, got {} products", p.products.size());
 }
 
 }  // namespace
 
 void plan_matmul_nbits(const MatMulNBitsProblem& p, Recorder& recorder) {
-  check_attributes(p);
-  check_weights(p);
-  check_activations(p);
+  check(p);
   const uint64_t m = p.y.rows();
   if (m == 0) return;
+  const bool gemv = choose(p, m) == MatMulNBitsVariant::kGemv;
+  if (gemv && m == 1) return plan_matmul_nbits_row({.products = {p}}, recorder);
+  if (p.norm_weight) fail(kTag, "the gemm kernel takes no norm");
   const NBitsWeights weights{p.b, p.scales, p.zero_points, p.bias, p.n, p.k, p.bits, p.block_size};
   const NBitsLayout layout = nbits_layout(weights);
   Dispatch dispatch = common_dispatch(p, weights, layout);
-  if (choose(p, m) == MatMulNBitsVariant::kGemv) {
+  if (gemv) {
     plan_gemv(p, layout, std::move(dispatch), recorder);
   } else {
-    plan_gemm(p, layout, std::move(dispatch), recorder);
+    plan_matmul_nbits_tiles(p, layout, std::move(dispatch), recorder);
   }
+}
+
+void plan_joined_matmul_nbits(const JoinedMatMulNBitsProblem& problem, Recorder& recorder) {
+  check_joined(problem);
+  plan_matmul_nbits_row(problem, recorder);
 }
 
 }  // namespace sluice::kernels

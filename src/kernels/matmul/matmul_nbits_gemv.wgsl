@@ -1,7 +1,6 @@
 // y[m, n] = sum_k x[m, k] * (q[n, k] - zero[n, k / BLOCK]) * scale[n, k / BLOCK] (+ bias[n]) (+ residual[m, n]), up to
-// ROWS rows m. A team of LANES invocations owns COLS columns n and strides over K, so that each weight is read once for
-// all rows. STAGED: the one row of x lies in workgroup memory; NORM: it is multiplied by gamma there, and the sums by
-// 1 / sqrt(mean(x^2) + epsilon), so that x is RMS-normalised on the way.
+// ROWS rows m, of which there are at least two (matmul_nbits_row.wgsl is for one). A team of LANES invocations owns COLS
+// columns n and strides over K, so that each weight is read once for all rows.
 struct Params {
   m: u32,
   rows: u32,  // n
@@ -9,8 +8,6 @@ struct Params {
   row_pitch: u32,
   blocks: u32,
   zero_pitch: u32,
-  epsilon: f32,
-  pad: u32,
 }
 #if X_ACCESS == 0
 @group(0) @binding(0) var<storage, read> x: array<X>;
@@ -19,35 +16,19 @@ struct Params {
 #endif
 @group(0) @binding(5) var<storage, read> residual: array<R>;
 @group(0) @binding(6) var<storage, read_write> y: array<Y>;
-#if NORM
-#if X_ACCESS == 0
-@group(0) @binding(7) var<storage, read> gamma: array<G>;
-#else
-@group(0) @binding(7) var<storage, read> gamma: array<vec4<G>>;
-#endif
-@group(0) @binding(8) var<uniform> params: Params;
-#else
 @group(0) @binding(7) var<uniform> params: Params;
-#endif
 
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/matmul/nbits_dot.wgsl"
 #include "kernels/matmul/lane_sum.wgsl"
 #include "kernels/matmul/row_access.wgsl"
-#if STAGED
-#include "kernels/matmul/staged_row.wgsl"
-#endif
 
 var<private> x_start: u32;
 const TEAMS: u32 = WG / LANES;
 
 fn x4(m: u32, unit: u32, quad: u32) -> vec4<f32> {
-#if STAGED
-  return staged_quad(unit, quad);
-#else
   x_start = min(m, params.m - 1u) * params.k;
   return row_quad(unit * UNIT_VALUES + 4u * quad) * X_SCALE;
-#endif
 }
 
 fn store(m: u32, n: u32, sum: f32) {
@@ -74,25 +55,11 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   let units = (params.k + UNIT_VALUES - 1u) / UNIT_VALUES;
   var unit = lane % LANES;
   var ahead = load_units(min(unit, units - 1u));
-#if STAGED
-  let squares = stage_row(lane, units);
-#if NORM && SUBGROUPS
-  stage_squares(lane, squares, subgroup_lane, subgroup_size);
-#elif NORM
-  stage_squares(lane, squares);
-#endif
-  workgroupBarrier();
-#endif
   for (; unit < units; unit += LANES) {
     let current = ahead;
     ahead = load_units(min(unit + LANES, units - 1u));
     add_units(current, weight_rows, unit, 1.0);
   }
-#if NORM
-  let norm = inverseSqrt(staged_squares() / f32(params.k) + params.epsilon);
-#else
-  let norm = 1.0;
-#endif
 #if SUBGROUPS
   sum_lanes(lane, subgroup_lane, subgroup_size);
 #else
@@ -102,7 +69,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
     let m = i / (COLS * TEAMS);
     let column = i % (COLS * TEAMS);
     if (m < params.m && first + column < params.rows) {
-      store(m, first + column, norm * total(m, column / COLS)[column % COLS]);
+      store(m, first + column, total(m, column / COLS)[column % COLS]);
     }
   }
 }

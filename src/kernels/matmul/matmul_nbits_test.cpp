@@ -17,20 +17,15 @@ struct Case {
   Storage x = Storage::kF32, scales = Storage::kF32;
   MatMulNBitsVariant variant = MatMulNBitsVariant::kAuto;
   bool norm = false;
+  uint32_t accuracy_level = 0;
 
   std::string text() const {
-    return fmt::format("m {} n {} k {} bits {} block {} zp {} bias {} residual {} x {} scales {} variant {} norm {}", m,
-                       n, k, bits, block_size, static_cast<int>(zero_points), bias, residual, wgsl_type(x),
-                       wgsl_type(scales), static_cast<int>(variant), norm);
+    return fmt::format(
+        "m {} n {} k {} bits {} block {} zp {} bias {} residual {} x {} scales {} variant {} norm {} level {}", m, n, k,
+        bits, block_size, static_cast<int>(zero_points), bias, residual, wgsl_type(x), wgsl_type(scales),
+        static_cast<int>(variant), norm, accuracy_level);
   }
 };
-
-Tensor upload_zero_points(Runner& runner, const NBitsData& d, Storage storage) {
-  if (!d.float_zero_points.empty()) return runner.upload(storage, {d.rows, d.blocks()}, d.float_zero_points);
-  if (d.zero_points.empty()) return {};
-  const uint32_t bytes = (d.blocks() * d.bits + 7) / 8;
-  return runner.upload_bytes({d.rows, bytes}, pack_bits(d.zero_points, d.bits, d.blocks(), bytes));
-}
 
 void check(gpu::Device& device, const Case& c, uint32_t seed) {
   Random random(seed);
@@ -52,6 +47,7 @@ void check(gpu::Device& device, const Case& c, uint32_t seed) {
   p.bits = c.bits;
   p.block_size = c.block_size;
   p.variant = c.variant;
+  p.accuracy_level = c.accuracy_level;
   if (c.norm) {
     const auto gamma = random_floats(random, c.k, c.x);
     p.norm_weight = runner.upload(c.x, {c.k}, gamma);
@@ -60,6 +56,7 @@ void check(gpu::Device& device, const Case& c, uint32_t seed) {
   }
   plan_matmul_nbits(p, runner.recorder());
   runner.run();
+  if (is_in_bytes(runner.recorder())) a = rounded_to_bytes(a, p.k, p.bits, p.block_size);
   expect_close(runner.read_floats(p.y), matmul_nbits_reference(a, d, bias, residual), c.x, c.text());
 }
 
@@ -133,6 +130,30 @@ TEST(MatMulNBits, NormOnTheWay) {
   }
 }
 
+TEST(MatMulNBits, RowInBytes) {
+  uint32_t seed = 6000;
+  for (const uint32_t bits : {2u, 4u, 8u}) {
+    for (const uint32_t block : {16u, 32u, 128u}) {
+      for (const uint32_t k : {1u, 31u, 272u, 2880u}) {
+        const Storage storage = float_storages()[seed % float_storages().size()];
+        Case c{1, 37, k, bits, block, ZeroPoints::kNone, seed % 2 == 0, seed % 3 == 0, storage, storage};
+        c.accuracy_level = 4;
+        c.norm = seed % 4 == 0;
+        check_everywhere(c, ++seed);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(MatMulNBits, LongMatrix) {
+  for (const uint32_t level : {0u, 4u}) {
+    Case c{1, 66000, 64, 4, 32, ZeroPoints::kNone, true};
+    c.accuracy_level = level;
+    check_everywhere(c, 4500 + level);
+  }
+}
+
 TEST(MatMulNBits, LargeRow) { check_everywhere({2, 130, 4096, 4, 32}, 4000); }
 
 // What the shaders depend on. Compiling them takes most of the time, so that cases share kinds.
@@ -144,6 +165,7 @@ Case draw_kind(Random random) {
   c.zero_points = static_cast<ZeroPoints>(random() % 3);
   c.bias = random() % 2 == 0;
   c.residual = random() % 2 == 0;
+  c.accuracy_level = random() % 2 == 0 ? 4 : 0;
   const std::vector<Storage> storages = float_storages();
   c.x = storages[random() % storages.size()];
   c.scales = storages[random() % storages.size()];

@@ -1,5 +1,8 @@
 #include "kernels/matmul/matmul_ref.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace sluice::kernels {
 namespace {
 
@@ -44,6 +47,17 @@ std::vector<float> matmul_nbits_reference(const std::vector<float>& a, const NBi
     }
   }
   return y;
+}
+
+std::vector<float> quantised_to_8_bits(const std::vector<float>& a, uint32_t block) {
+  std::vector<float> result(a.size());
+  for (size_t first = 0; first < a.size(); first += block) {
+    float largest = 0;
+    for (size_t i = first; i < first + block; ++i) largest = std::max(largest, std::abs(a[i]));
+    if (largest == 0) continue;
+    for (size_t i = first; i < first + block; ++i) result[i] = std::nearbyint(a[i] * (127 / largest)) * (largest / 127);
+  }
+  return result;
 }
 
 void matmul_reference(const HostTensor& a, const HostTensor& b, const HostTensor& c, bool trans_a, bool trans_b,

@@ -13,6 +13,9 @@ namespace sluice::kernels {
 std::vector<float> matmul_nbits_reference(const std::vector<float>& a, const NBitsData& weights,
                                           const std::vector<float>& bias, const std::vector<float>& residual);
 
+// What is left of activations as 8-bit integers: in blocks of so many values, multiples of 1/127 of the largest.
+std::vector<float> quantised_to_8_bits(const std::vector<float>& a, uint32_t block);
+
 struct HostTensor {
   std::vector<uint32_t> shape;
   std::vector<float> values;

@@ -18,12 +18,13 @@ struct Case {
   float alpha = 1, beta = 1;
   Storage a_storage = Storage::kF32, b_storage = Storage::kF32;
   MatMulVariant variant = MatMulVariant::kAuto;
+  bool norm = false;
 
   std::string text() const {
-    return fmt::format("a [{}] b [{}] c [{}] y [{}] trans {} {} alpha {} beta {} {} {} variant {}", fmt::join(a, ","),
-                       fmt::join(b, ","), has_c ? fmt::format("{}", fmt::join(c, ",")) : "none", fmt::join(y, ","),
-                       trans_a, trans_b, alpha, beta, wgsl_type(a_storage), wgsl_type(b_storage),
-                       static_cast<int>(variant));
+    return fmt::format("a [{}] b [{}] c [{}] y [{}] trans {} {} alpha {} beta {} {} {} variant {} norm {}",
+                       fmt::join(a, ","), fmt::join(b, ","), has_c ? fmt::format("{}", fmt::join(c, ",")) : "none",
+                       fmt::join(y, ","), trans_a, trans_b, alpha, beta, wgsl_type(a_storage), wgsl_type(b_storage),
+                       static_cast<int>(variant), norm);
   }
 };
 
@@ -33,13 +34,20 @@ HostTensor random_tensor(Random& random, const Shape& shape, Storage storage) {
 
 void check(const Case& c, uint32_t seed) {
   Random random(seed);
-  const HostTensor a = random_tensor(random, c.a, c.a_storage), b = random_tensor(random, c.b, c.b_storage);
+  HostTensor a = random_tensor(random, c.a, c.a_storage);
+  const HostTensor b = random_tensor(random, c.b, c.b_storage);
   const HostTensor add = c.has_c ? random_tensor(random, c.c, c.b_storage) : HostTensor{};
-  HostTensor y{c.y, {}};
-  matmul_reference(a, b, add, c.trans_a, c.trans_b, c.alpha, c.beta, y);
   Runner runner(test_device());
   MatMulProblem p;
   p.a = runner.upload(c.a_storage, a.shape, a.values);
+  if (c.norm) {
+    const auto gamma = random_floats(random, a.values.size(), c.b_storage);
+    p.norm_weight = runner.upload(c.b_storage, {p.a.last()}, gamma);
+    p.norm_epsilon = 0.01f;
+    a.values = rms_normalised(a.values, gamma, p.norm_epsilon);
+  }
+  HostTensor y{c.y, {}};
+  matmul_reference(a, b, add, c.trans_a, c.trans_b, c.alpha, c.beta, y);
   p.b = runner.upload(c.b_storage, b.shape, b.values);
   if (c.has_c) p.c = runner.upload(c.b_storage, add.shape, add.values);
   p.y = runner.allocate(c.a_storage, y.shape);
@@ -113,6 +121,37 @@ TEST(MatMul, StoragesAndVariants) {
   }
 }
 
+TEST(MatMul, NormOnTheWay) {
+  uint32_t seed = 400;
+  for (const auto& [k, n] : {std::pair{1u, 8u}, {33u, 5u}, {1024u, 128u}, {2880u, 33u}, {300u, 1028u}}) {
+    for (const Storage storage : float_storages()) {
+      for (const bool trans_b : {false, true}) {
+        Case c{{1, 1, k}, trans_b ? Shape{n, k} : Shape{k, n}, {}, {1, 1, n}};
+        c.a_storage = c.b_storage = storage;
+        c.trans_b = trans_b;
+        c.norm = true;
+        check(c, ++seed);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(MatMul, ColumnsInQuads) {
+  uint32_t seed = 500;
+  for (const uint32_t m : {1u, 2u, 5u}) {
+    for (const uint32_t n : {4u, 36u, 1028u}) {
+      for (const uint32_t k : {1u, 257u, 1025u}) {
+        Case c{{m, k}, {k, n}, {n}, {m, n}, true};
+        c.b_storage = float_storages().back();
+        check(c, ++seed);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+  check({{3, 2, 40}, {3, 40, 8}, {}, {3, 2, 8}}, ++seed);
+}
+
 TEST(MatMul, EmptySumIsZero) {
   check({{3, 0}, {0, 5}, {5}, {3, 5}, true}, 300);
   check({{30, 0}, {0, 5}, {}, {30, 5}}, 301);
@@ -158,6 +197,9 @@ TEST(MatMul, Refusals) {
   p = valid;
   p.c = p.y;
   expect_refused(p, "must not share");
+  p = valid;
+  p.norm_weight = {4, Storage::kF32, {4}};
+  expect_refused(p, "the norm needs one row");
   p = valid;
   p.a.shape = {4};
   expect_refused(p, "at least 2 dimensions");

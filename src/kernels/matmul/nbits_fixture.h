@@ -84,6 +84,28 @@ inline Tensor upload_weights(Runner& runner, const NBitsData& d, Storage storage
   return runner.upload_bytes({d.matrices, d.rows, bytes}, pack_bits(d.q, d.bits, d.k, bytes));
 }
 
+inline Tensor upload_zero_points(Runner& runner, const NBitsData& d, Storage storage) {
+  if (!d.float_zero_points.empty()) return runner.upload(storage, {d.rows, d.blocks()}, d.float_zero_points);
+  if (d.zero_points.empty()) return {};
+  const uint32_t bytes = (d.blocks() * d.bits + 7) / 8;
+  return runner.upload_bytes({d.rows, bytes}, pack_bits(d.zero_points, d.bits, d.blocks(), bytes));
+}
+
+inline bool is_in_bytes(const Recorder& recorder) { return recorder.dispatches().back().name.ends_with("row8"); }
+
+// What int8_row.wgsl makes of a row: in each unit, multiples of 1/127 of the largest.
+inline std::vector<float> rounded_to_bytes(std::vector<float> row, uint32_t k, uint32_t bits, uint32_t block_size) {
+  const NBitsWeights weights{.weights = {0, Storage::kBytes, {}}, .k = k, .bits = bits, .block_size = block_size};
+  const size_t unit = nbits_layout(weights).unit_values;
+  for (size_t first = 0; first < row.size(); first += unit) {
+    const size_t end = std::min(row.size(), first + unit);
+    float largest = 0;
+    for (size_t i = first; i < end; ++i) largest = std::max(largest, std::abs(row[i]));
+    for (size_t i = first; i < end && largest > 0; ++i) row[i] = std::rint(row[i] * (127 / largest)) * (largest / 127);
+  }
+  return row;
+}
+
 // The devices that tests run on: the usual one, and the same without subgroups.
 inline std::vector<gpu::Device*> test_devices() {
   static const std::vector<gpu::Device*> devices = [] {
@@ -124,11 +146,11 @@ inline std::vector<Storage> float_storages() {
 }
 
 inline void expect_close(const std::vector<float>& actual, const std::vector<float>& expected, Storage storage,
-                         const std::string& what) {
+                         const std::string& what, float tolerance = 0) {
   ASSERT_EQ(actual.size(), expected.size()) << what;
   float largest = 1e-3f;
   for (const float v : expected) largest = std::max(largest, std::abs(v));
-  const float limit = (storage == Storage::kF16 ? 2e-3f : 1e-4f) * largest;
+  const float limit = std::max(tolerance, storage == Storage::kF16 ? 2e-3f : 1e-4f) * largest;
   for (size_t i = 0; i < expected.size(); ++i) {
     ASSERT_LE(std::abs(actual[i] - expected[i]), limit)
         << what << " at " << i << ": " << actual[i] << " for " << expected[i];

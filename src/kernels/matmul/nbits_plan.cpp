@@ -49,6 +49,7 @@ void append_nbits_defines(const NBitsWeights& w, Defines& defines) {
                                  {"UNIT", layout.unit},
                                  {"ALIGNED", layout.aligned ? 1u : 0u},
                                  {"ZP", layout.zero_kind},
+                                 {"SETS", w.sets},
                                  {"W", w.bits == 0 ? type(w.weights) : "f32"},
                                  {"S", type(w.scales)},
                                  {"Z", layout.zero_kind == 2 ? type(w.zero_points) : "f32"},

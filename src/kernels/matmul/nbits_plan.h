@@ -15,6 +15,7 @@ struct NBitsWeights {
   uint32_t bits = 4;                   // 0, 2, 4, 8
   uint32_t block_size = 0;             // 0: one block a row
   bool zero_points_by_matrix = false;  // packed over the rows of a matrix instead of the blocks of a row
+  uint32_t sets = 0;                   // not 0: matrices with bindings of their own (nbits_sets.wgsl)
 };
 
 // The derived numbers, named as in nbits.wgsl.
@@ -32,6 +33,7 @@ using Defines = std::vector<std::pair<std::string, shader::Shader::Value>>;
 void append_nbits_defines(const NBitsWeights& weights, Defines& defines);
 
 // Bindings 1 to 4; an absent tensor is stood in for by the weights, which the shader then does not touch.
+constexpr size_t kZeroPoints = 3;  // their binding
 void append_nbits_operands(const NBitsWeights& weights, std::vector<Operand>& operands);
 
 // X_ACCESS of the activations: 2 quads that never pass the end of a row, 1 quads with a check, 0 single elements.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
+#include <utility>
 
 #include "kernels/moe/qmoe_plan.h"
 
@@ -30,6 +32,7 @@ void check_attributes(const QMoEProblem& p) {
     fail(kTag, "block_size must be 0 or a power of two from 16 on, got {}", p.block_size);
   }
   if (p.bits == 0 && p.block_size != 0) fail(kTag, "block_size {} needs quantised weights", p.block_size);
+  if (!std::isfinite(p.scale)) fail(kTag, "the scale of the output must be finite, got {}", p.scale);
   if (!(p.swiglu_limit >= 0)) fail(kTag, "swiglu_limit must not be negative or NaN, got {}", p.swiglu_limit);
   if (p.swiglu_fusion > 2) fail(kTag, "swiglu_fusion must be 0, 1 or 2, got {}", p.swiglu_fusion);
   const bool swiglu = p.activation == MoeActivation::kSwiglu;
@@ -71,6 +74,21 @@ void check_expert(const QMoEProblem& p, const QMoEProblem::Expert& e, const std:
   check_count(e.bias, experts * rows, name + "_experts_bias");
 }
 
+void check_sigmoid(const QMoEProblem& p, const QMoESizes& s) {
+  const SigmoidRouter& r = p.sigmoid;
+  if (p.router_weights || p.use_sparse_mixer)
+    fail(kTag, "a sigmoid router excludes router_weights and use_sparse_mixer");
+  if (!is_float(r.rounding)) fail(kTag, "a sigmoid router's scores are f32 or f16, got {}", wgsl_type(r.rounding));
+  if (!(r.least >= 0) || !(r.epsilon >= 0) || !std::isfinite(r.least + r.epsilon)) {
+    fail(kTag, "a sigmoid router's least score and epsilon must not be negative, got {} and {}", r.least, r.epsilon);
+  }
+  if (!r.bias) return;
+  check_count(r.bias, s.experts, "the selection bias");
+  if (r.bias.storage != r.rounding) {
+    fail(kTag, "the selection bias must be {} as the scores, got {}", wgsl_type(r.rounding), wgsl_type(r.bias.storage));
+  }
+}
+
 void check_norm(const QMoEProblem& p, const QMoESizes& s) {
   check_float(p.norm_weight, "the norm weight");
   check_count(p.norm_weight, s.hidden, "the norm weight");
@@ -106,6 +124,7 @@ QMoESizes check_tensors(const QMoEProblem& p) {
     check_count(p.router_weights, p.router.elements(), "router_weights");
   }
   if (p.norm_weight) check_norm(p, s);
+  if (p.sigmoid.used) check_sigmoid(p, s);
   if (p.residual) {
     check_float(p.residual, "the residual");
     check_count(p.residual, p.y.elements(), "the residual");
@@ -115,6 +134,7 @@ QMoESizes check_tensors(const QMoEProblem& p) {
 }
 
 uint32_t mix_kind(const QMoEProblem& p) {
+  if (p.sigmoid.used) return 5;
   if (p.use_sparse_mixer) return 4;
   if (p.router_weights) return p.normalize_routing_weights ? 3 : 2;
   return p.bits == 0 && !p.normalize_routing_weights ? 1 : 0;
@@ -132,6 +152,14 @@ std::vector<Part> expert_parts(const QMoEProblem& p, const QMoESizes& s, const g
 NBitsWeights expert_weights(const QMoEProblem& p, const QMoEProblem::Expert& e, uint32_t rows, uint32_t k) {
   return {e.weights, e.scales, e.zero_points, e.bias, rows, k, p.bits, p.block_size, p.block_size == 0};
 }
+
+NBitsWeights down_weights(const QMoEProblem& p, const QMoESizes& s) {
+  return expert_weights(p, p.fc2, s.hidden, s.inner);
+}
+
+uint32_t head_words(const QMoEProblem& p, const QMoESizes& s) { return ceil_div(2 * s.tokens * p.k, 4) * 4; }
+
+uint32_t selection_bytes(const QMoESizes& s) { return 8 * std::max(32u, std::bit_ceil(s.experts)); }
 
 QMoEParams qmoe_params(const QMoEProblem& p, const QMoESizes& s, const NBitsWeights& weights) {
   const NBitsLayout layout = nbits_layout(weights);
@@ -155,6 +183,9 @@ QMoEParams qmoe_params(const QMoEProblem& p, const QMoESizes& s, const NBitsWeig
           limit,
           0,
           p.norm_epsilon,
+          p.scale,
+          std::max(std::log(p.sigmoid.least), -std::numeric_limits<float>::max()),
+          p.sigmoid.epsilon,
           {}};
 }
 
@@ -166,12 +197,28 @@ void append_activation_defines(const QMoEProblem& p, uint32_t fused, QMoEStage s
                                  {"STAGE", static_cast<uint32_t>(stage)}});
 }
 
-void append_selection_defines(const QMoEProblem& p, const QMoESizes& s, Defines& defines) {
-  defines.insert(defines.end(), {{"Q", wgsl_type(p.router.storage)},
+void append_selection_defines(const QMoEProblem& p, const QMoESizes& s, uint32_t split, Defines& defines) {
+  defines.insert(defines.end(), {{"SPLIT", split},
+                                 {"Q", wgsl_type(p.router.storage)},
                                  {"M", p.router_weights ? wgsl_type(p.router_weights.storage) : "f32"},
+                                 {"C", wgsl_type(p.sigmoid.rounding)},
+                                 {"HAS_CHOICE_BIAS", p.sigmoid.bias ? 1u : 0u},
                                  {"MIX", mix_kind(p)},
                                  {"LEAST_WEIGHT_BITS", std::bit_cast<uint32_t>(p.bits == 0 ? 0.0f : 1e-8f)},
                                  {"EXPERTS", std::max(32u, std::bit_ceil(s.experts))}});
+}
+
+void append_selection_operands(const QMoEProblem& p, size_t free, Dispatch& d) {
+  const auto bind = [&](const char* name, const Tensor& tensor) {
+    const size_t at = tensor && free != 0 ? std::exchange(free, 0) : d.operands.size();
+    d.shader.defines.emplace_back(name, static_cast<uint32_t>(at));
+    if (!tensor) return;
+    if (at == d.operands.size()) d.operands.emplace_back();
+    d.operands[at] = in(tensor);
+  };
+  bind("AT_ROUTER_WEIGHTS", p.router_weights);
+  bind("AT_CHOICE_BIAS", p.sigmoid.bias);
+  bind("AT_GAMMA", p.norm_weight);
 }
 
 void append_row_defines(const Tensor& x, const NBitsWeights& weights, Defines& defines) {
@@ -189,6 +236,7 @@ void plan_qmoe(const QMoEProblem& p, Recorder& recorder) {
     return plan_qmoe_in_parts(p, sizes, parts, recorder);
   const bool decode =
       p.variant == QMoEVariant::kAuto ? sizes.tokens <= kDecodeTokens : p.variant == QMoEVariant::kDecode;
+  if (decode && takes_fixed(p, sizes, recorder.caps())) return plan_qmoe_fixed(p, sizes, recorder);
   decode ? plan_qmoe_decode(p, sizes, recorder) : plan_qmoe_prefill(p, sizes, recorder);
 }
 

@@ -14,6 +14,16 @@ enum class MoeActivation : uint8_t { kRelu, kGelu, kSilu, kSwiglu, kIdentity };
 // expert, tiles.
 enum class QMoEVariant : uint8_t { kAuto, kDecode, kPrefill };
 
+// A router whose scores are the sigmoids of `router`: the k experts of the greatest score + bias are chosen (of equal
+// ones the lower), and mixed by their scores, max(score, least) / sum of those, times total / (total + epsilon), where
+// total is the sum of the scores as they are. A token with a NaN among the chosen contributes nothing.
+struct SigmoidRouter {
+  bool used = false;
+  Storage rounding = Storage::kF32;  // scores are rounded to this type, and again with the bias added
+  Tensor bias;                       // optional (E), of that type
+  float least = 0, epsilon = 0;
+};
+
 // T tokens, H hidden size, I inner size, E experts, F = 2 if swiglu_fusion != 0 else 1. Quantised rows run along the
 // last dimension, low bits first; value = (q - zero_point) * scale, where an absent zero point is 2^(bits - 1). Floats
 // are f32 or f16, each tensor of its own.
@@ -53,6 +63,8 @@ struct QMoEProblem {
   // do the same.)
   bool normalize_routing_weights = false;
   float norm_epsilon = 1e-5f;
+  float scale = 1;        // of the experts' sum, before the residual
+  SigmoidRouter sigmoid;  // excludes router_weights and the sparse mixer
   // The selection of Phi-3.5-MoE, k = 2, without router_weights: the weight of either expert is its softmax among those
   // whose logits are within a fiftieth of it (twice a jitter of 0.01, relative), the second's without the first.
   bool use_sparse_mixer = false;

@@ -1,6 +1,5 @@
 // Few tokens: two dispatches, or three with fc3. See qmoe_decode_fc1.wgsl and qmoe_decode_fc2.wgsl.
 #include <algorithm>
-#include <bit>
 #include <string>
 
 #include "kernels/moe/qmoe_plan.h"
@@ -8,24 +7,10 @@
 namespace sluice::kernels {
 namespace {
 
-// Workgroup memory of select.wgsl.
-uint32_t selection_bytes(const QMoESizes& s) { return 8 * std::max(32u, std::bit_ceil(s.experts)); }
-
-uint32_t head_elements(const QMoEProblem& p, const QMoESizes& s) { return ceil_div(2 * s.tokens * p.k, 4) * 4; }
-
-NBitsWeights down_weights(const QMoEProblem& p, const QMoESizes& s) {
-  return expert_weights(p, p.fc2, s.hidden, s.inner);
-}
-
 // Of a row of inner activations: whole units of fc2's rows.
 uint32_t inner_elements(const QMoEProblem& p, const QMoESizes& s) {
   const NBitsLayout layout = nbits_layout(down_weights(p, s));
   return layout.units * layout.unit_values;
-}
-
-void bind_optional(const std::string& name, const Tensor& tensor, Dispatch& d) {
-  d.shader.defines.emplace_back("AT_" + name, static_cast<uint32_t>(d.operands.size()));
-  if (tensor) d.operands.push_back(in(tensor));
 }
 
 void plan_up(const QMoEProblem& p, const QMoESizes& s, QMoEStage stage, const Tensor& inner, Recorder& recorder) {
@@ -39,7 +24,7 @@ void plan_up(const QMoEProblem& p, const QMoESizes& s, QMoEStage stage, const Te
   d.name = plain ? "qmoe/decode_fc3" : "qmoe/decode_fc1";
   d.shader.file = "kernels/moe/qmoe_decode_fc1.wgsl";
   append_activation_defines(p, fused, stage, d.shader.defines);
-  append_selection_defines(p, s, d.shader.defines);
+  append_selection_defines(p, s, 1, d.shader.defines);
   append_row_defines(p.input, weights, d.shader.defines);
   append_team_defines(team, d.shader.defines);
   const NBitsLayout down = nbits_layout(down_weights(p, s));
@@ -53,11 +38,10 @@ void plan_up(const QMoEProblem& p, const QMoESizes& s, QMoEStage stage, const Te
   append_nbits_operands(weights, d.operands);
   d.operands.push_back(in(p.router));
   d.operands.push_back(out(inner));
-  bind_optional("ROUTER_WEIGHTS", p.router_weights, d);
-  bind_optional("GAMMA", p.norm_weight, d);
+  append_selection_operands(p, weights.zero_points ? 0 : kZeroPoints, d);
   d.shader.defines.emplace_back("AT_PARAMS", static_cast<uint32_t>(d.operands.size()));
   QMoEParams params = qmoe_params(p, s, weights);
-  params.head = head_elements(p, s);
+  params.head = head_words(p, s);
   params.inner_units = down.units;
   params.tiles = ceil_div(inner_elements(p, s), outputs);
   d.set_uniforms(params);
@@ -83,7 +67,7 @@ void plan_down(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Re
   d.operands.push_back(in(p.residual ? p.residual : inner));
   d.operands.push_back(out(p.y));
   QMoEParams params = qmoe_params(p, s, weights);
-  params.head = head_elements(p, s);
+  params.head = head_words(p, s);
   params.inner_units = nbits_layout(weights).units;
   params.tiles = ceil_div(s.hidden, team.columns * team.teams());
   d.set_uniforms(params);
@@ -94,7 +78,7 @@ void plan_down(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Re
 }  // namespace
 
 void plan_qmoe_decode(const QMoEProblem& p, const QMoESizes& s, Recorder& recorder) {
-  const Tensor inner = recorder.scratch(Storage::kF32, {head_elements(p, s) + s.tokens * p.k * inner_elements(p, s)});
+  const Tensor inner = recorder.scratch(Storage::kF32, {head_words(p, s) + s.tokens * p.k * inner_elements(p, s)});
   if (p.fc3.weights) plan_up(p, s, QMoEStage::kPlain, inner, recorder);
   plan_up(p, s, p.fc3.weights ? QMoEStage::kActivateTimesPlain : QMoEStage::kActivate, inner, recorder);
   plan_down(p, s, inner, recorder);

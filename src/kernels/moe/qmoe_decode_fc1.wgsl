@@ -13,9 +13,6 @@
 #endif
 @group(0) @binding(5) var<storage, read> router: array<Q>;
 @group(0) @binding(6) var<storage, read_write> inner: array<f32>;
-#if MIX == 2 || MIX == 3
-@group(0) @binding(AT_ROUTER_WEIGHTS) var<storage, read> router_weights: array<M>;
-#endif
 #if NORM
 #if X_ACCESS == 0
 @group(0) @binding(AT_GAMMA) var<storage, read> gamma: array<G>;

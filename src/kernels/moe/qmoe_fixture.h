@@ -17,6 +17,8 @@ struct QMoECase {
   uint32_t fusion = 1;
   bool fc3 = false, bias = false, zero_points = false, router_weights = false, residual = false, normalize = false;
   bool sparse = false, norm_input = false;
+  bool sigmoid = false, choice_bias = false;
+  float scale = 1, least = 0, epsilon = 0;
   float alpha = 1, beta = 0, limit = std::numeric_limits<float>::infinity();
   Storage storage = Storage::kF32, scales = Storage::kF32;
   QMoEVariant variant = QMoEVariant::kAuto;
@@ -24,10 +26,10 @@ struct QMoECase {
   std::string text() const {
     return fmt::format(
         "T {} H {} I {} E {} k {} bits {} block {} act {} fusion {} fc3 {} bias {} zp {} rw {} residual {} norm {} "
-        "sparse {} norm input {} {} {} variant {}",
+        "sparse {} norm input {} sigmoid {} choice bias {} scale {} least {} epsilon {} {} {} variant {}",
         tokens, hidden, inner, experts, k, bits, block_size, static_cast<int>(activation), fusion, fc3, bias,
-        zero_points, router_weights, residual, normalize, sparse, norm_input, wgsl_type(storage), wgsl_type(scales),
-        static_cast<int>(variant));
+        zero_points, router_weights, residual, normalize, sparse, norm_input, sigmoid, choice_bias, scale, least,
+        epsilon, wgsl_type(storage), wgsl_type(scales), static_cast<int>(variant));
   }
 };
 
@@ -40,11 +42,12 @@ inline QMoEHost::Expert random_expert(Random& random, const QMoECase& c, uint32_
 }
 
 inline QMoEHost random_host(Random& random, const QMoECase& c) {
-  QMoEHost h{c.tokens, c.hidden, c.inner, c.experts, {}, {}, {}, {}, {}, {}, {}};
+  QMoEHost h{c.tokens, c.hidden, c.inner, c.experts, {}, {}, {}, {}, {}, {}, {}, {}};
   const size_t routes = size_t{c.tokens} * c.experts;
   h.input = random_floats(random, size_t{c.tokens} * c.hidden, c.storage, 3);
   h.router = random_floats(random, routes, c.storage, 2);
   if (c.router_weights) h.router_weights = random_floats(random, routes, c.storage);
+  if (c.choice_bias) h.choice_bias = random_floats(random, c.experts, c.storage, 0.5f);
   if (c.residual) h.residual = random_floats(random, h.input.size(), c.storage);
   h.fc1 = random_expert(random, c, (c.fusion != 0 ? 2 : 1) * c.inner, c.hidden);
   h.fc2 = random_expert(random, c, c.hidden, c.inner);
@@ -78,6 +81,8 @@ inline QMoEProblem attributes(const QMoECase& c) {
   p.swiglu_limit = c.limit;
   p.normalize_routing_weights = c.normalize;
   p.use_sparse_mixer = c.sparse;
+  p.scale = c.scale;
+  p.sigmoid = {c.sigmoid, c.storage, {}, c.least, c.epsilon};
   p.variant = c.variant;
   return p;
 }
@@ -88,6 +93,7 @@ inline void check_qmoe(gpu::Device& device, const QMoECase& c, QMoEHost h, const
   p.input = runner.upload(c.storage, {c.tokens, c.hidden}, h.input);
   p.router = runner.upload(c.storage, {c.tokens, c.experts}, h.router);
   if (c.router_weights) p.router_weights = runner.upload(c.storage, {c.tokens, c.experts}, h.router_weights);
+  if (c.choice_bias) p.sigmoid.bias = runner.upload(c.storage, {c.experts}, h.choice_bias);
   if (c.residual) p.residual = runner.upload(c.storage, {c.tokens, c.hidden}, h.residual);
   p.fc1 = upload_expert(runner, c, h.fc1);
   p.fc2 = upload_expert(runner, c, h.fc2);

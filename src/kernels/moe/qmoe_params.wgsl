@@ -18,4 +18,7 @@ struct Params {
   limit: f32,
   inner_units: u32,  // units of a row of inner activations (decode)
   epsilon: f32,  // of the norm before the experts
+  scale: f32,  // of the sum of the experts
+  least_log: f32,  // of a sigmoid router's scores
+  score_epsilon: f32,
 }

@@ -17,9 +17,10 @@ struct alignas(16) QMoEParams {
   float alpha, beta, limit;
   uint32_t inner_units;
   float epsilon;
-  uint32_t pad[2];
+  float scale, least_log, score_epsilon;
+  uint32_t pad[3];
 };
-static_assert(sizeof(QMoEParams) == 80);
+static_assert(sizeof(QMoEParams) == 96);
 
 // A checked problem with its sizes.
 struct QMoESizes {
@@ -32,12 +33,23 @@ enum class QMoEStage : uint32_t { kPlain = 0, kActivate = 1, kActivateTimesPlain
 
 NBitsWeights expert_weights(const QMoEProblem& problem, const QMoEProblem::Expert& expert, uint32_t rows, uint32_t k);
 
+NBitsWeights down_weights(const QMoEProblem& problem, const QMoESizes& sizes);
+
+// Words of the mixing weights and experts of all tokens, before the inner activations of the decode kernels.
+uint32_t head_words(const QMoEProblem& problem, const QMoESizes& sizes);
+// Workgroup memory of select.wgsl.
+uint32_t selection_bytes(const QMoESizes& sizes);
+
 // Uniforms of a kernel over `weights`; first_token, head and tiles are left at 0.
 QMoEParams qmoe_params(const QMoEProblem& problem, const QMoESizes& sizes, const NBitsWeights& weights);
 
-// ACT, PAIRED, FUSED, STAGE; Q, M, MIX, EXPERTS; X, X_ACCESS, HAS_BIAS and those of nbits.wgsl.
+// ACT, PAIRED, FUSED, STAGE; Q, M, C, HAS_CHOICE_BIAS, MIX, LEAST_WEIGHT_BITS, EXPERTS, SPLIT (see select.wgsl); X,
+// X_ACCESS, HAS_BIAS and those of nbits.wgsl.
 void append_activation_defines(const QMoEProblem& problem, uint32_t fused, QMoEStage stage, Defines& defines);
-void append_selection_defines(const QMoEProblem& problem, const QMoESizes& sizes, Defines& defines);
+void append_selection_defines(const QMoEProblem& problem, const QMoESizes& sizes, uint32_t split, Defines& defines);
+// The tensor beside the router's that the selection reads (AT_ROUTER_WEIGHTS or AT_CHOICE_BIAS), and the norm's weight
+// (AT_GAMMA). `free` is the place of an operand that stands in for an absent one, to be used first; 0 if there is none.
+void append_selection_operands(const QMoEProblem& problem, size_t free, Dispatch& dispatch);
 void append_row_defines(const Tensor& x, const NBitsWeights& weights, Defines& defines);
 
 // route: (2 * tokens * k) f32, the mixing weights of each token's experts, then the experts as floats.
@@ -46,6 +58,10 @@ void plan_qmoe_route(const QMoEProblem& problem, const QMoESizes& sizes, const T
 void plan_qmoe_in_parts(const QMoEProblem& problem, const QMoESizes& sizes, const std::vector<Part>& parts,
                         Recorder& recorder);
 void plan_qmoe_decode(const QMoEProblem& problem, const QMoESizes& sizes, Recorder& recorder);
+// Whether products of integers can stand in for those of the decode kernels: float16 activations, whose own rounding is
+// coarser, and rows of whole loads on a device with dot4I8Packed.
+bool takes_fixed(const QMoEProblem& problem, const QMoESizes& sizes, const gpu::Caps& caps);
+void plan_qmoe_fixed(const QMoEProblem& problem, const QMoESizes& sizes, Recorder& recorder);
 void plan_qmoe_prefill(const QMoEProblem& problem, const QMoESizes& sizes, Recorder& recorder);
 
 }  // namespace sluice::kernels

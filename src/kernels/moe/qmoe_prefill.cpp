@@ -4,18 +4,19 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/matmul/tile_plan.h"
 #include "kernels/moe/qmoe_plan.h"
 
 namespace sluice::kernels {
 namespace {
 
-constexpr uint32_t kTileColumns = 64;
 constexpr uint32_t kElementwiseGroup = 256;
 
 struct Chunk {
   QMoESizes sizes;  // tokens: of this chunk
   uint32_t first_token = 0;
-  uint32_t tile_rows = 64, max_tiles = 0;
+  TileShape fc1, fc2;  // alike in rows; fc3 has the shape of fc1
+  uint32_t max_tiles = 0;
   Tensor route, plan, inner, product;
   uint32_t list() const { return 1 + 3 * max_tiles; }  // where the sorted list begins in `plan`
 };
@@ -33,6 +34,19 @@ uint32_t max_row_tiles(uint32_t entries, uint32_t experts, uint32_t tile_rows) {
   return std::min(entries, entries / tile_rows + experts);
 }
 
+// Both products walk one list of row tiles. Where the model's own type is f16, so may the products' operands be.
+void choose_tiles(const QMoEProblem& p, uint32_t entries, const gpu::Caps& caps, Chunk& c) {
+  const QMoESizes& s = c.sizes;
+  const uint32_t groups = std::min(entries, s.experts);
+  const bool matrices = p.input.storage == Storage::kF16 && has_subgroup_matrices(caps);
+  TileDemand demand{matrices ? TileCore::kMatrices : TileCore::kMultiplyAdds, ceil_div(entries, groups),
+                    (s.fused != 0 ? 2 : 1) * s.inner, groups};
+  c.fc1 = tile_shape(demand, caps);
+  demand.columns = s.hidden;
+  demand.tile_rows = c.fc1.rows;
+  c.fc2 = tile_shape(demand, caps);
+}
+
 QMoEParams chunk_params(const QMoEProblem& p, const Chunk& c, const NBitsWeights& weights) {
   QMoEParams params = qmoe_params(p, c.sizes, weights);
   params.first_token = c.first_token;
@@ -45,9 +59,11 @@ void plan_route(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   d.name = "qmoe/route";
   d.shader.file = "kernels/moe/qmoe_route.wgsl";
   d.shader.defines = {{"WG", c.sizes.experts <= 64 ? 64u : 128u}};
-  append_selection_defines(p, c.sizes, d.shader.defines);
+  append_selection_defines(p, c.sizes, 1, d.shader.defines);
   d.shader.in_bounds = true;
-  d.operands = {in(p.router), in(p.router_weights ? p.router_weights : p.router), out(c.route)};
+  d.operands = {in(p.router), out(c.route)};
+  append_selection_operands(p, 0, d);
+  d.shader.defines.emplace_back("AT_PARAMS", static_cast<uint32_t>(d.operands.size()));
   d.set_uniforms(chunk_params(p, c, {}));
   d.groups = fold_groups(c.sizes.tokens, recorder.caps());
   recorder.add(std::move(d));
@@ -57,7 +73,7 @@ void plan_sort(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   Dispatch d;
   d.name = "qmoe/sort";
   d.shader.file = "kernels/moe/qmoe_sort.wgsl";
-  d.shader.defines = {{"WG", 256u}, {"EXPERTS", std::max(32u, std::bit_ceil(c.sizes.experts))}, {"TM", c.tile_rows}};
+  d.shader.defines = {{"WG", 256u}, {"EXPERTS", std::max(32u, std::bit_ceil(c.sizes.experts))}, {"TM", c.fc1.rows}};
   d.shader.in_bounds = true;
   d.operands = {in(c.route), out(c.plan)};
   d.set_uniforms(chunk_params(p, c, {}));
@@ -72,10 +88,12 @@ void plan_product(const QMoEProblem& p, const Chunk& c, QMoEStage stage, Recorde
   const uint32_t rows = down ? s.hidden : fused != 0 ? 2 * s.inner : s.inner;
   const NBitsWeights weights = expert_weights(p, expert, rows, down ? s.inner : s.hidden);
   const Tensor& x = down ? c.inner : p.input;
+  const TileShape& tile = down ? c.fc2 : c.fc1;
   Dispatch d;
   d.name = down ? "qmoe/prefill_fc2" : stage == QMoEStage::kPlain ? "qmoe/prefill_fc3" : "qmoe/prefill_fc1";
   d.shader.file = "kernels/moe/qmoe_tile.wgsl";
-  d.shader.defines = {{"TM", c.tile_rows}};
+  d.shader.defines = {{"O", wgsl_type((down ? c.product : c.inner).storage)}};
+  append_tile_defines(tile, weights.k, d.shader.defines);
   append_activation_defines(p, fused, stage, d.shader.defines);
   append_row_defines(x, weights, d.shader.defines);
   d.shader.in_bounds = nbits_layout(weights).aligned;
@@ -84,7 +102,7 @@ void plan_product(const QMoEProblem& p, const Chunk& c, QMoEStage stage, Recorde
   d.operands.push_back(in(c.plan));
   d.operands.push_back(out(down ? c.product : c.inner));
   QMoEParams params = chunk_params(p, c, weights);
-  params.tiles = ceil_div(rows, kTileColumns);
+  params.tiles = ceil_div(rows, tile.columns);
   d.set_uniforms(params);
   d.groups = fold_groups(uint64_t{params.tiles} * c.max_tiles, recorder.caps());
   recorder.add(std::move(d));
@@ -112,11 +130,11 @@ void plan_qmoe_prefill(const QMoEProblem& p, const QMoESizes& s, Recorder& recor
   const uint32_t entries = step * p.k;
   Chunk c;
   c.sizes = s;
-  c.tile_rows = entries / s.experts <= 48 ? 32 : 64;
-  c.max_tiles = max_row_tiles(entries, s.experts, c.tile_rows);
+  choose_tiles(p, entries, recorder.caps(), c);
+  c.max_tiles = max_row_tiles(entries, s.experts, c.fc1.rows);
   c.route = recorder.scratch(Storage::kF32, {2 * entries});
   c.plan = recorder.scratch(Storage::kU32, {c.list() + entries});
-  c.inner = recorder.scratch(Storage::kF32, {entries, s.inner});
+  c.inner = recorder.scratch(c.fc2.core == TileCore::kMatrices ? Storage::kF16 : Storage::kF32, {entries, s.inner});
   c.product = recorder.scratch(Storage::kF32, {entries, s.hidden});
   for (c.first_token = 0; c.first_token < s.tokens; c.first_token += step) {
     c.sizes.tokens = std::min(step, s.tokens - c.first_token);

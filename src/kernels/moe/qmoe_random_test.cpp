@@ -29,6 +29,8 @@ QMoECase draw_kind(Random random) {
   c.normalize = one_in(random, 2);
   c.router_weights = one_in(random, 4);
   c.sparse = !c.router_weights && one_in(random, 5);
+  c.sigmoid = !c.router_weights && !c.sparse && one_in(random, 3);
+  c.choice_bias = c.sigmoid && one_in(random, 2);
   const std::vector<Storage> storages = float_storages();
   c.storage = storages[random() % storages.size()];
   c.scales = storages[random() % storages.size()];
@@ -48,6 +50,9 @@ void draw_sizes(Random& random, QMoECase& c) {
   c.k = one_in(random, 8) ? 1 + random() % c.experts : 1 + random() % std::min(c.experts, 5u);
   c.k = c.sparse ? 2 : std::min(c.k, 64u);
   if (c.tokens > 20 && c.k > 8) c.variant = QMoEVariant::kPrefill;
+  c.scale = pick(random, {1.0f, 2.826f, -0.5f});
+  c.least = c.sigmoid ? pick(random, {0.0f, 1e-30f, 0.3f}) : 0;
+  c.epsilon = c.sigmoid ? pick(random, {0.0f, 1e-6f, 0.5f}) : 0;
   c.alpha = pick(random, {1.0f, 1.702f, 0.5f});
   c.beta = pick(random, {0.0f, 1.0f});
   c.limit = pick(random, {std::numeric_limits<float>::infinity(), 7.0f, 0.75f, 0.0f});

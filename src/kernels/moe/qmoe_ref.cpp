@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/half.h"
+
 namespace sluice::kernels {
 namespace {
 
@@ -19,9 +21,39 @@ std::vector<uint32_t> by_logit(const QMoEProblem& p, const QMoEHost& h, const fl
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
     if (std::isnan(logits[a]) != std::isnan(logits[b])) return std::isnan(logits[a]);
     if (!std::isnan(logits[a]) && logits[a] != logits[b]) return logits[a] > logits[b];
-    return p.use_sparse_mixer ? a < b : a > b;
+    return p.use_sparse_mixer || p.sigmoid.used ? a < b : a > b;
   });
   return order;
+}
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+float rounded(Storage storage, double v) {
+  const auto single = static_cast<float>(v);
+  return storage == Storage::kF16 ? half_to_float(float_to_half(single)) : single;
+}
+
+// What a sigmoid router compares; NaN where the logit is.
+std::vector<float> choices(const QMoEProblem& p, const QMoEHost& h, const float* logits) {
+  std::vector<float> result(h.experts);
+  for (uint32_t e = 0; e < h.experts; ++e) {
+    result[e] = rounded(p.sigmoid.rounding, sigmoid(logits[e]));
+    if (!h.choice_bias.empty()) result[e] = rounded(p.sigmoid.rounding, result[e] + h.choice_bias[e]);
+  }
+  return result;
+}
+
+std::vector<double> sigmoid_weights(const QMoEProblem& p, const float* logits, const std::vector<uint32_t>& order) {
+  std::vector<double> weights(p.k);
+  double total = 0, sum = 0;
+  for (uint32_t j = 0; j < p.k; ++j) {
+    const double score = sigmoid(logits[order[j]]);
+    total += score;
+    sum += weights[j] = std::max(score, double{p.sigmoid.least});
+  }
+  for (double& weight : weights)
+    weight = weight / sum * (p.sigmoid.epsilon == 0 ? 1 : total / (total + p.sigmoid.epsilon));
+  return weights;
 }
 
 // In float, as the threshold decides between numbers.
@@ -45,6 +77,7 @@ double softmax_sum(const QMoEProblem& p, const QMoEHost& h, const float* logits,
 std::vector<double> mixing_weights(const QMoEProblem& p, const QMoEHost& h, uint32_t token,
                                    const std::vector<uint32_t>& order) {
   const float* logits = h.router.data() + size_t{token} * h.experts;
+  if (p.sigmoid.used) return sigmoid_weights(p, logits, order);
   std::vector<double> weights(p.k);
   for (uint32_t j = 0; j < p.k; ++j) {
     if (p.use_sparse_mixer) {
@@ -63,11 +96,12 @@ std::vector<double> mixing_weights(const QMoEProblem& p, const QMoEHost& h, uint
 }
 
 std::vector<Choice> choose(const QMoEProblem& p, const QMoEHost& h, uint32_t token) {
-  const std::vector<uint32_t> order = by_logit(p, h, h.router.data() + size_t{token} * h.experts);
+  const float* logits = h.router.data() + size_t{token} * h.experts;
+  const std::vector<uint32_t> order = by_logit(p, h, p.sigmoid.used ? choices(p, h, logits).data() : logits);
   const std::vector<double> weights = mixing_weights(p, h, token, order);
   std::vector<Choice> chosen;
   for (uint32_t j = 0; j < p.k; ++j) {
-    if (weights[j] > (p.bits == 0 ? 0 : double{1e-8f})) chosen.push_back({order[j], weights[j]});
+    if (weights[j] > (p.bits == 0 ? 0 : double{1e-8f})) chosen.push_back({order[j], p.scale * weights[j]});
   }
   return chosen;
 }
@@ -80,8 +114,6 @@ std::vector<double> product(const QMoEHost::Expert& e, uint32_t expert, const st
   }
   return y;
 }
-
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 double swiglu(const QMoEProblem& p, double gate, double linear) {
   const double limit = p.swiglu_limit;

@@ -17,6 +17,7 @@ struct QMoEHost {
   uint32_t tokens = 0, hidden = 0, inner = 0, experts = 0;
   std::vector<float> input, router, router_weights, residual;  // the last two may be empty
   Expert fc1, fc2, fc3;
+  std::vector<float> choice_bias;  // of a sigmoid router; may be empty
 };
 
 // Only the attributes of `problem` are read.

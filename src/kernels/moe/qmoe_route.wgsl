@@ -2,9 +2,8 @@
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/moe/qmoe_params.wgsl"
 @group(0) @binding(0) var<storage, read> router: array<Q>;
-@group(0) @binding(1) var<storage, read> router_weights: array<M>;
-@group(0) @binding(2) var<storage, read_write> route: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> route: array<f32>;
+@group(0) @binding(AT_PARAMS) var<uniform> params: Params;
 
 #include "kernels/moe/select.wgsl"
 

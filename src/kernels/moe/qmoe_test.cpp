@@ -214,6 +214,42 @@ TEST(QMoE, RouterWeightsThatCountAsZero) {
   }
 }
 
+TEST(QMoE, SigmoidRouter) {
+  uint32_t seed = 760;
+  for (const Storage storage : float_storages()) {
+    for (const uint32_t experts : {2u, 33u, 128u}) {
+      for (const bool bias : {false, true}) {
+        Case c{5, 32, 32, experts, std::min(experts, 8u), 4, 0};
+        c.sigmoid = true;
+        c.choice_bias = bias;
+        c.storage = storage;
+        c.residual = !bias;
+        c.scale = bias ? 2.826f : 1;
+        c.epsilon = bias ? 1e-6f : 0.25f;
+        c.least = experts == 33 ? 0.4f : 1e-30f;
+        check_qmoe(c, ++seed);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Equal scores go to the lower expert; a NaN among the logits gives zeros, infinite logits are scores of 0 and 1.
+TEST(QMoE, SigmoidRouterOfRareLogits) {
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  Random random(790);
+  Case c{6, 32, 32, 4, 2, 4, 0};
+  c.sigmoid = c.choice_bias = true;
+  QMoEHost h = random_host(random, c);
+  h.choice_bias = {0, 0, 0, 0.25f};
+  h.router = {1,    1,    1,    -90,  nan, 1,   2,   3, inf,  -inf, 1,    2,
+              -200, -201, -202, -203, 200, 300, 400, 0, -inf, 2,    -inf, -inf};
+  check_both(c, h);
+  c.choice_bias = false;
+  h.choice_bias.clear();
+  check_both(c, h);
+}
+
 TEST(QMoE, EveryTokenToOneExpert) {
   Random random(800);
   Case c{150, 32, 32, 8, 1, 4, 0};
@@ -264,6 +300,22 @@ TEST(QMoE, Refusals) {
   p.use_sparse_mixer = true;
   p.router_weights = p.router;
   expect_refused(p, "use_sparse_mixer excludes router_weights");
+  p = valid_problem();
+  p.sigmoid.used = true;
+  p.router_weights = p.router;
+  expect_refused(p, "a sigmoid router excludes router_weights");
+  p = valid_problem();
+  p.sigmoid = {true, Storage::kF32, {9, Storage::kF32, {7}}};
+  expect_refused(p, "the selection bias must hold 8 elements, got 7");
+  p.sigmoid.bias = {9, Storage::kF16, {8}};
+  expect_refused(p, "the selection bias must be f32 as the scores, got f16");
+  p.sigmoid = {true, Storage::kI32};
+  expect_refused(p, "scores are f32 or f16, got i32");
+  p.sigmoid = {true, Storage::kF32, {}, -1};
+  expect_refused(p, "must not be negative, got -1 and 0");
+  p = valid_problem();
+  p.scale = std::numeric_limits<float>::infinity();
+  expect_refused(p, "the scale of the output must be finite");
   p = valid_problem();
   p.swiglu_limit = -1;
   expect_refused(p, "swiglu_limit must not be negative or NaN, got -1");

@@ -8,12 +8,13 @@ namespace {
 // Mirrors Params of norm.wgsl.
 struct alignas(16) NormParams {
   uint32_t rows, cols, skip_rows;
-  float width, epsilon;
-  uint32_t pad0 = 0, pad1 = 0, pad2 = 0;
+  float width, epsilon, inner_epsilon;
+  uint32_t pad0 = 0, pad1 = 0;
 };
 static_assert(sizeof(NormParams) == 32);
 
-constexpr uint32_t kNarrow = 64;  // vectors of a row up to which 16 threads do
+constexpr uint32_t kNarrow = 64;   // vectors of a row up to which 16 threads do
+constexpr uint32_t kMostKept = 4;  // vectors that a thread keeps in registers
 
 bool is_float(const Tensor& t) { return t.storage == Storage::kF32 || t.storage == Storage::kF16; }
 
@@ -25,17 +26,21 @@ void check_like(const Problem& p, const Tensor& t, const char* what, const Tenso
 }
 
 void check(const Problem& p) {
-  for (const Tensor* t : {&p.x, &p.weight, &p.y}) {
+  const bool only_sum = p.sum && !p.y && !p.weight;
+  const Tensor& weight = only_sum ? p.inner : p.weight;
+  const Tensor& output = only_sum ? p.sum : p.y;
+  for (const Tensor* t : {&p.x, &weight, &output}) {
     if (!*t) fail(p.tag, "input, weight and output are required");
     if (!is_float(*t)) fail(p.tag, "input, weight and output must be float or float16");
   }
   if (p.x.rank() == 0 || p.x.last() == 0) fail(p.tag, "the last dimension of the input must not be 0");
-  if (p.weight.elements() != p.x.last())
-    fail(p.tag, "weight must have {} elements, got {}", p.x.last(), p.weight.elements());
-  if (p.y.shape != p.x.shape) fail(p.tag, "output must have the input's shape");
-  check_like(p, p.bias, "bias", p.weight);
-  check_like(p, p.beta, "beta", p.weight);
-  check_like(p, p.sum, "the sum", p.y);
+  if (weight.elements() != p.x.last())
+    fail(p.tag, "weight must have {} elements, got {}", p.x.last(), weight.elements());
+  if (output.shape != p.x.shape) fail(p.tag, "output must have the input's shape");
+  check_like(p, p.bias, "bias", weight);
+  check_like(p, p.beta, "beta", weight);
+  check_like(p, p.inner, "the inner weight", weight);
+  check_like(p, p.sum, "the sum", output);
   for (const Tensor* t : {&p.mean, &p.factor}) {
     if (*t && (t->storage != Storage::kF32 || t->elements() != p.x.rows()))
       fail(p.tag, "mean and deviation must be {} floats, got [{}]", p.x.rows(), fmt::join(t->shape, ", "));
@@ -71,9 +76,12 @@ void add_dispatch(const Problem& p, uint32_t repeat, Recorder& recorder) {
       .skip_rows = repeat,
       .width = static_cast<float>(p.x.last()),
       .epsilon = p.epsilon,
+      .inner_epsilon = p.inner_epsilon,
   };
   const bool narrow = params.cols <= kNarrow;
-  const uint32_t rows = narrow ? 8 : 1;
+  const uint32_t rows = narrow ? 8 : 1, threads = narrow ? 16 : 256;
+  const uint32_t per = ceil_div(params.cols, threads);
+  const Tensor& weight = p.weight ? p.weight : p.inner ? p.inner : p.bias;
   const std::string name = p.centred ? "layer_norm" : "rms_norm";
   Bindings bindings(p.y ? name : name + "/statistics", "kernels/norm/norm.wgsl");
   bindings.read("X", p.x)
@@ -81,18 +89,24 @@ void add_dispatch(const Problem& p, uint32_t repeat, Recorder& recorder) {
       .read("SKIP", p.skip)
       .read("BIAS", p.bias)
       .read("BETA", p.beta)
+      .read("INNER", p.inner)
       .write("Y", p.y)
       .write("SUM", p.sum)
       .write("MEAN", p.mean)
       .write("FACTOR", p.factor)
       .define("CENTRED", p.centred)
       .define("VEC", vec)
-      .define("THREADS", narrow ? 16 : 256)
+      .define("THREADS", threads)
       .define("ROWS", rows)
+      .define("PER", per <= kMostKept ? per : 0)
+      .define("SUBGROUPS", !narrow && recorder.caps().subgroups ? 1 : 0)
       .type("X", wgsl_type(p.x.storage))
-      .type("Y", wgsl_type(p.y.storage))
-      .type("W", wgsl_type(p.weight ? p.weight.storage : p.bias.storage));
-  recorder.add(bindings.finish(params, fold_groups(ceil_div(params.rows, rows), recorder.caps())));
+      .type("Y", wgsl_type(p.y ? p.y.storage : p.sum.storage))
+      .type("W", wgsl_type(weight.storage));
+  Dispatch dispatch = bindings.finish(params, fold_groups(ceil_div(params.rows, rows), recorder.caps()));
+  // Rows beyond the last have no columns, a skip's rows are taken modulo their number: all that check() has seen fit.
+  dispatch.shader.in_bounds = true;
+  recorder.add(std::move(dispatch));
 }
 
 }  // namespace
@@ -110,8 +124,10 @@ void plan(const Problem& p, Recorder& recorder) {
                 .bias = p.bias,
                 .mean = p.mean,
                 .factor = p.factor,
+                .inner = p.inner,
                 .centred = p.centred,
-                .epsilon = p.epsilon},
+                .epsilon = p.epsilon,
+                .inner_epsilon = p.inner_epsilon},
                repeat, recorder);
 }
 

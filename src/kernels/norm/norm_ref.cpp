@@ -9,10 +9,13 @@ void NormReference::run() {
   sum.resize(x.size());
   std::vector<double> v(cols);
   for (size_t row = 0; row < x.size() / cols; ++row) {
-    double mean = 0, squares = 0;
+    double mean = 0, squares = 0, inner_squares = 0;
+    for (uint32_t i = 0; i < cols; ++i) inner_squares += double{x[row * cols + i]} * x[row * cols + i];
+    const double inner_scale = 1 / std::sqrt(inner_squares / cols + inner_epsilon);
     for (uint32_t i = 0; i < cols; ++i) {
       const size_t at = row * cols + i;
-      v[i] = x[at] + (skip.empty() ? 0.0 : skip[at % skip.size()]) + (bias.empty() ? 0.0 : bias[i]);
+      v[i] = x[at] * (inner.empty() ? 1.0 : inner_scale * inner[i]) + (skip.empty() ? 0.0 : skip[at % skip.size()]) +
+             (bias.empty() ? 0.0 : bias[i]);
       sum[at] = static_cast<float>(v[i]);
       mean += v[i] / cols;
     }

@@ -11,6 +11,8 @@ struct NormReference {
   bool centred = false;                            // layer norm instead of RMS norm
   std::vector<float> x, skip, bias, weight, beta;  // skip repeats; skip, bias and beta may be empty
   float epsilon = 0;
+  std::vector<float> inner = {};  // weight of the norm of x before the skip is added, or empty
+  float inner_epsilon = 0;
   std::vector<float> y, sum, means, factors;  // what run() computes
   void run();
 };

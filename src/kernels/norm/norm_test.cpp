@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <utility>
 
 #include "kernels/common/runner.h"
 #include "kernels/norm/layer_norm.h"
@@ -160,6 +161,52 @@ TEST(Norm, NanAndInfinityStayInTheirRow) {
       EXPECT_TRUE(std::isnan(y[i])) << i;
     } else {
       EXPECT_NEAR(y[i], 2.0f, 1e-5f) << i;
+    }
+  }
+}
+
+// Both outputs, and the sum alone.
+TEST(Norm, NormalisesBeforeTheSum) {
+  for (const Storage storage : {Storage::kF32, Storage::kF16}) {
+    if (storage == Storage::kF16 && !test_device().caps().f16) continue;
+    for (const uint32_t cols : {1u, 33u, 64u, 256u, 260u, 1024u, 1028u, 2880u, 4096u, 4100u}) {
+      std::mt19937 engine(cols);
+      Runner runner(test_device());
+      const std::vector<uint32_t> shape{3, cols};
+      SkipRmsNormProblem p{.x = runner.upload(storage, shape, randoms(engine, size_t{3} * cols, 2)),
+                           .skip = runner.upload(storage, shape, randoms(engine, size_t{3} * cols)),
+                           .weight = runner.upload(storage, {cols}, randoms(engine, cols)),
+                           .bias = {},
+                           .y = runner.allocate(storage, shape),
+                           .sum = runner.allocate(storage, shape),
+                           .factor = {},
+                           .epsilon = 1e-3f,
+                           .inner_weight = runner.upload(storage, {cols}, randoms(engine, cols)),
+                           .inner_epsilon = 0.5f};
+      plan_skip_rms_norm(p, runner.recorder());
+      const Tensor both = std::exchange(p.sum, runner.allocate(storage, shape)), y = std::exchange(p.y, {});
+      const Tensor weight = std::exchange(p.weight, {});
+      plan_skip_rms_norm(p, runner.recorder());
+      runner.run();
+      NormReference r{.cols = cols,
+                      .x = runner.read_floats(p.x),
+                      .skip = runner.read_floats(p.skip),
+                      .bias = {},
+                      .weight = runner.read_floats(weight),
+                      .beta = {},
+                      .epsilon = p.epsilon,
+                      .inner = runner.read_floats(p.inner_weight),
+                      .inner_epsilon = p.inner_epsilon,
+                      .y = {},
+                      .sum = {},
+                      .means = {},
+                      .factors = {}};
+      r.run();
+      const float tolerance = storage == Storage::kF16 ? 1e-3f : 2e-5f;
+      const std::string text = fmt::format("of {} columns", cols);
+      expect_close(runner.read_floats(y), r.y, tolerance, ("y " + text).c_str());
+      expect_close(runner.read_floats(both), r.sum, tolerance, ("sum " + text).c_str());
+      expect_close(runner.read_floats(p.sum), r.sum, tolerance, ("the sum alone " + text).c_str());
     }
   }
 }

@@ -19,7 +19,9 @@ void plan_skip_rms_norm(const SkipRmsNormProblem& p, Recorder& recorder) {
               .y = p.y,
               .sum = p.sum,
               .factor = p.factor,
-              .epsilon = p.epsilon},
+              .inner = p.inner_weight,
+              .epsilon = p.epsilon,
+              .inner_epsilon = p.inner_epsilon},
              recorder);
 }
 

@@ -17,16 +17,19 @@ struct RmsNormProblem {
 void plan_rms_norm(const RmsNormProblem& problem, Recorder& recorder);
 
 // v = x + skip + bias; y = v / sqrt(mean(v^2) + epsilon) * weight. y is computed from v before v is rounded to sum's
-// storage. x, skip, y and sum share one storage, weight and bias another.
+// storage. With an inner weight, x / sqrt(mean(x^2) + inner_epsilon) * inner_weight stands for x: a block whose result
+// is normalised before it is added. x, skip, y and sum share one storage, weights and bias another.
 struct SkipRmsNormProblem {
   Tensor x;       // (..., H)
   Tensor skip;    // shape of x, or one that repeats along its leading dimensions: (S, H) or (1, S, H) against (B, S, H)
-  Tensor weight;  // (H)
+  Tensor weight;  // (H); like y not needed where only the sum after an inner norm is wanted
   Tensor bias;    // optional (H)
   Tensor y;       // shape of x
   Tensor sum;     // optional, shape of x: v
   Tensor factor;  // as above, of v
   float epsilon = 1e-5f;
+  Tensor inner_weight;  // optional (H)
+  float inner_epsilon = 1e-5f;
 };
 void plan_skip_rms_norm(const SkipRmsNormProblem& problem, Recorder& recorder);
 

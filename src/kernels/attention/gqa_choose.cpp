@@ -1,0 +1,89 @@
+// Chooses how attention is computed.
+//
+// A KV head's query rows are (new token, head of its group). Up to 64 of them go to the decode kernel, which is built
+// for memory bandwidth: blocks of at most 4 rows share every key and value read. More go to the prefill kernel, which
+// is built for arithmetic: tiles of 64 rows by 32 keys. Both cut the keys into splits where the blocks alone would
+// leave the device idle; the number of splits follows from the capacity, the length of each from the sequence length
+// that the GPU reads. A third kernel joins them.
+//
+// One new token whose keys are few needs no splits, but as many workgroups as there are query heads: then keys and
+// values are read several times, by workgroups that find them in the cache.
+#include <algorithm>
+#include <bit>
+
+#include "kernels/attention/gqa_plan.h"
+
+namespace sluice::kernels::gqa {
+namespace {
+
+constexpr uint32_t kDecodeRows = 64;   // at most, for the decode kernel
+constexpr uint32_t kBlockRows = 4;     // of the decode kernel, at most
+constexpr uint32_t kTeamKeys = 4;      // that a team of the decode kernel takes at a time
+constexpr uint32_t kUnsplitTiles = 4;  // at most, that a workgroup takes in less time than joining splits
+constexpr uint32_t kFewGroups = 128;   // workgroups without splits that hide the latency of memory
+constexpr uint32_t kGroups = 256;      // workgroups that fill a large GPU
+constexpr uint32_t kMaxSplits = 64;    // joining more costs more than it saves
+constexpr uint32_t kPrefillRows = 64, kPrefillKeys = 32;
+constexpr uint32_t kPrefillTiles = 4;  // of a split at least: joining must save the time of some
+
+// Keys that a block of rows can see at most.
+uint64_t most_keys(const GroupQueryAttentionProblem& p, const Sizes& s, uint32_t rows) {
+  if (p.local_window_size <= 0) return s.capacity;
+  return std::min<uint64_t>(s.capacity, static_cast<uint64_t>(p.local_window_size) + ceil_div64(rows, s.group));
+}
+
+uint64_t blocks_of(const Sizes& s, uint32_t rows) {
+  return ceil_div64(uint64_t{s.seq} * s.group, rows) * s.batch * s.kv_heads;
+}
+
+// At most so many splits that the workgroups reach the target.
+uint32_t splits_of(const Sizes& s, const Variant& v, uint64_t most) {
+  const uint64_t wanted = kGroups / blocks_of(s, v.rows);
+  return static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 1, std::min<uint64_t>(most, kMaxSplits)));
+}
+
+uint64_t tiles_of(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v) {
+  return ceil_div64(most_keys(p, s, v.rows), v.keys);
+}
+
+// The fewest rows a block with which the workgroups, one a tile where the keys are split, do not pass the target: more
+// would only read the same keys again.
+Variant choose_decode(const GroupQueryAttentionProblem& p, const Sizes& s, const gpu::Caps& caps) {
+  const uint32_t all = std::min(s.head_size > 128 ? 2 : kBlockRows, std::bit_ceil(s.seq * s.group));
+  const bool turns = can_turn(p, s, caps);
+  Variant v = decode_variant(s, 1, turns, caps);
+  const bool split = tiles_of(p, s, v) > kUnsplitTiles;
+  while (v.rows < all && blocks_of(s, v.rows) * (split ? tiles_of(p, s, v) : 1) > (split ? kGroups : kFewGroups))
+    v = decode_variant(s, 2 * v.rows, turns, caps);
+  if (split) v.splits = splits_of(s, v, tiles_of(p, s, v));
+  return v;
+}
+
+}  // namespace
+
+Variant decode_variant(const Sizes& s, uint32_t rows, bool turns, const gpu::Caps& caps) {
+  Variant v{};
+  v.kernel = Kernel::kDecode;
+  v.turns = turns;
+  v.rows = rows;
+  v.lanes = std::bit_ceil(std::max(4u, s.head_size / 8));  // eight columns a thread
+  v.subgroups = caps.subgroups && caps.subgroup_min >= v.lanes;
+  v.workgroup = rows > 2 || s.head_size > 128 ? 128 : 256;
+  v.joined = v.subgroups ? std::min(std::bit_floor(caps.subgroup_min), 32u) / v.lanes : 1;
+  v.keys = v.workgroup / v.lanes * kTeamKeys;
+  v.splits = 1;
+  return v;
+}
+
+Variant choose(const GroupQueryAttentionProblem& p, const Sizes& s, const gpu::Caps& caps) {
+  if (uint64_t{s.seq} * s.group <= kDecodeRows) return choose_decode(p, s, caps);
+  Variant v{};
+  v.kernel = Kernel::kPrefill;
+  v.rows = kPrefillRows;
+  v.keys = kPrefillKeys;
+  v.workgroup = 128;
+  v.splits = splits_of(s, v, ceil_div64(tiles_of(p, s, v), kPrefillTiles));
+  return v;
+}
+
+}  // namespace sluice::kernels::gqa
