@@ -131,7 +131,8 @@ void plan_in_parts(const kernels::MatMulProblem& p, Recorder& recorder) {
   const auto parts = p.trans_b ? parts_of(p.b.shape[0], {&p.b}, caps, caps.storage_alignment)
                                : parts_of(p.b.shape[0], {&p.b, p.trans_a ? &p.a : &none}, caps);
   const bool sliced = !p.c || p.c.elements() == 1 || is_of_columns(p.c, p.y.last());
-  if (parts.size() == 1 || (p.trans_b && !sliced)) return kernels::plan_matmul(p, recorder);
+  const bool whole = p.trans_b ? !sliced : static_cast<bool>(p.norm_weight);  // a norm needs its row as a whole
+  if (parts.size() == 1 || whole) return kernels::plan_matmul(p, recorder);
   p.trans_b ? plan_columns_of(p, parts, recorder) : plan_summands_of(p, parts, recorder);
 }
 

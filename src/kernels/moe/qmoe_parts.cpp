@@ -39,6 +39,7 @@ void plan_qmoe_in_parts(const QMoEProblem& p, const QMoESizes& s, const std::vec
   plan_qmoe_route(p, s, route, recorder);
   QMoEProblem some = p;
   some.normalize_routing_weights = some.use_sparse_mixer = false;
+  some.sigmoid = {};
   for (const Part& part : parts) {
     some.router = some.router_weights = plan_spread(route, s, p.k, part, recorder);
     some.k = std::min(p.k, part.count);
