@@ -55,7 +55,7 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
   vocabulary_ = plan.token.logits.last();
   create_buffers();
   pool_.take(runtime::intermediate_sizes(plan.chunk.shape()));
-  const StepShape token{1, StepKind::kLastLogits, capacity_, is_greedy()};
+  const StepShape token = shape_of(1, StepKind::kLastLogits);
   const StepPlan step = plan_step(model_, token, device_.caps());
   create_states(step);
   times_.plan = seconds_since(start);
@@ -120,9 +120,14 @@ Engine::Compiled Engine::build(const StepPlan& plan, const StepShape& shape) {
   return {runtime::Program(device_, {plan.dispatches, plan.nodes, plan.slots, external}, weights_, pool_), plan.logits};
 }
 
+StepShape Engine::shape_of(uint32_t rows, StepKind kind) const {
+  const bool draws = sampling_.temperature > 0;
+  return {rows, kind, capacity_, kind == StepKind::kLastLogits && !draws};
+}
+
 Engine::Compiled& Engine::program(uint32_t rows, StepKind kind) {
-  const bool greedy = kind == StepKind::kLastLogits && is_greedy();
-  const auto key = std::tuple(rows, kind, greedy);
+  const StepShape shape = shape_of(rows, kind);
+  const auto key = std::tuple(rows, kind, shape.greedy);
   if (const auto found = programs_.find(key); found != programs_.end()) return found->second;
   if (programs_.size() >= kMaxPrograms) {  // tails of prompts come in all lengths
     std::erase_if(programs_, [&](const auto& entry) {
@@ -130,7 +135,7 @@ Engine::Compiled& Engine::program(uint32_t rows, StepKind kind) {
       return length != 1 && length != options_.chunk;
     });
   }
-  return programs_.emplace(key, compile({rows, kind, capacity_, greedy})).first->second;
+  return programs_.emplace(key, compile(shape)).first->second;
 }
 
 void Engine::ensure_capacity(uint32_t tokens) {

@@ -104,7 +104,8 @@ class Engine {
   std::shared_ptr<gpu::Buffer> logits_buffer(const kernels::Tensor& logits);
   const std::shared_ptr<gpu::Buffer>& loop(LoopSlot slot) const { return loop_.at(slot_of(slot)); }
   Compiled& program(uint32_t rows, StepKind kind);
-  bool is_greedy() const { return !(sampling_.temperature > 0); }
+  // The step as the present capacity and sampling settings ask for it.
+  StepShape shape_of(uint32_t rows, StepKind kind) const;
   Compiled compile(const StepShape& shape);
   Compiled build(const StepPlan& plan, const StepShape& shape);
   void ensure_capacity(uint32_t tokens);

