@@ -67,7 +67,10 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
   programs_.emplace(std::tuple(token.rows, token.kind, token.greedy), build(step, token));
   times_.compile = seconds_since(uploaded);
   log(Component::kDecode, LogLevel::kInfo, "model ready",
-      {{"weights", weights_.bytes()}, {"plan_s", times_.plan}, {"upload_s", times_.upload}, {"compile_s", times_.compile}});
+      {{"weights", weights_.bytes()},
+       {"plan_s", times_.plan},
+       {"upload_s", times_.upload},
+       {"compile_s", times_.compile}});
 }
 
 void Engine::check_fit(const runtime::MemoryNeed& need) const {

@@ -13,12 +13,12 @@ TOOL = Path(__file__).resolve().parents[2] / "tools/synth_model.py"
 SMALL = ("vocab=1024", "experts=16")
 # Model, settings, layers before and with the layer that is counted, dispatches of that layer at most.
 LAYERS = [
-    ("gpt-oss-20b", (), 1, 2, 8),
-    ("qwen3-30b-a3b", (), 1, 2, 10),
-    ("trinity-nano", ("dense_layers=0",), 1, 2, 15),
-    ("trinity-nano", ("dense_layers=0",), 3, 4, 15),  # the layer without a window
+    ("gpt-oss-20b", (), 1, 2, 7),
+    ("qwen3-30b-a3b", (), 1, 2, 7),
+    ("trinity-nano", ("dense_layers=0",), 1, 2, 11),
+    ("trinity-nano", ("dense_layers=0",), 3, 4, 11),  # the layer without a window
     ("lfm2-8b-a1b", (), 1, 2, 7),  # convolution and dense matrices
-    ("lfm2-8b-a1b", ("dense_layers=0",), 2, 3, 10),  # attention
+    ("lfm2-8b-a1b", ("dense_layers=0",), 2, 3, 7),  # attention
 ]
 
 

@@ -46,7 +46,8 @@ void plan_gather(const GatherProblem& problem, Recorder& recorder) {
   params.axis = problem.whole == 0 ? params.slices : problem.whole;
   params.first = problem.first;
   if (params.first > params.axis || params.slices > params.axis - params.first)
-    fail("gather", "slices {} to {} are beyond the whole of {}", params.first, params.first + params.slices, params.axis);
+    fail("gather", "slices {} to {} are beyond the whole of {}", params.first, params.first + params.slices,
+         params.axis);
   params.missing = missing_value_bits(data.storage, unit);
   Dispatch dispatch;
   dispatch.name = "gather";

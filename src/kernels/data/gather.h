@@ -11,8 +11,8 @@ namespace sluice::kernels {
 struct GatherProblem {
   Tensor data, indices, y;
   uint32_t axis = 0;
-  // data is part of a table whose axis has `whole` slices (0: it is all of it), `first` of them before it. Elements of y
-  // from other slices are left as they are; the part from 0 on also writes those of indices out of range.
+  // data is part of a table whose axis has `whole` slices (0: it is all of it), `first` of them before it. Elements of
+  // y from other slices are left as they are; the part from 0 on also writes those of indices out of range.
   uint32_t first = 0, whole = 0;
 };
 void plan_gather(const GatherProblem& problem, Recorder& recorder);

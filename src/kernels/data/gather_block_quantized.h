@@ -13,8 +13,8 @@ namespace sluice::kernels {
 struct GatherBlockQuantizedProblem {
   Tensor data, indices, scales, zero_points, y;
   uint32_t bits = 4, block_size = 128;
-  // data, scales and zero_points are part of a table of `whole` slices (0: all of it), `first` of them before it. Rows of
-  // y from other slices are left as they are; the part from 0 on also writes those of indices out of range.
+  // data, scales and zero_points are part of a table of `whole` slices (0: all of it), `first` of them before it. Rows
+  // of y from other slices are left as they are; the part from 0 on also writes those of indices out of range.
   uint32_t first = 0, whole = 0;
 };
 void plan_gather_block_quantized(const GatherBlockQuantizedProblem& problem, Recorder& recorder);
