@@ -17,10 +17,14 @@ class TokenLoop : public testing::Test {
  protected:
   TokenLoop() : device_(kernels::test_device()) {}
 
-  Engine& engine(const std::string& folder = kDemo, uint32_t chunk = 512) {
+  static std::unique_ptr<Engine> make_engine(gpu::Device& device, const std::string& folder, uint32_t chunk) {
     const ModelFiles files = find_model_files(folder, "");
-    engine_ = std::make_unique<Engine>(device_, onnx::import_model(files.onnx), files, EngineOptions{chunk},
-                                       runtime::Progress{});
+    return std::make_unique<Engine>(device, onnx::import_model(files.onnx), files, EngineOptions{chunk},
+                                    runtime::Progress{});
+  }
+
+  Engine& engine(const std::string& folder = kDemo, uint32_t chunk = 512) {
+    engine_ = make_engine(device_, folder, chunk);
     return *engine_;
   }
 
@@ -136,16 +140,21 @@ TEST_F(TokenLoop, StopTokenEndsTheLoopOnTheDevice) {
   EXPECT_EQ(e.tokens().size(), 8 + first);  // the stop token itself was never run
 }
 
-// A conversation goes on from the cache: only what is new is run, with the same result as from nothing.
+// A conversation goes on from the cache: only what is new is run, with the same result as from nothing. Without int8
+// activations: one row and many may differ in whether they are rounded to bytes.
 TEST_F(TokenLoop, ContinuesFromTheCache) {
-  Engine& e = engine();
+  gpu::DeviceOptions options;
+  options.disable.no_dot4i8 = true;
+  const auto device = gpu::Device::open(options);
+  const std::unique_ptr<Engine> first = make_engine(*device, kDemo, 512), second = make_engine(*device, kDemo, 512);
+  Engine& e = *first;
   std::vector<uint32_t> ids = prompt(20);
   const std::vector<uint32_t> answer = generate(e, ids, 10);
   ids.insert(ids.end(), answer.begin(), answer.end());
   for (const uint32_t id : prompt(5)) ids.push_back(id + 1);
   EXPECT_EQ(e.reuse_prefix(ids), 29u);
   const std::vector<uint32_t> continued = generate(e, ids, 10);
-  EXPECT_EQ(generate(engine(), ids, 10), continued);
+  EXPECT_EQ(generate(*second, ids, 10), continued);
 }
 
 TEST_F(TokenLoop, SameSeedSameTokens) {

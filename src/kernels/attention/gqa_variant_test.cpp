@@ -6,12 +6,17 @@
 namespace sluice::kernels::gqa_test {
 namespace {
 
+constexpr uint32_t kMostBuffers = 12;  // of a new token with norms, rotation, sinks, bias and gate
+bool binds_all() { return test_device().caps().max_storage_buffers >= kMostBuffers; }
+
 struct Forced {
   uint32_t rows = 4, splits = 1;
   bool turns = false, subgroups = true;
 };
 
+// Where the device binds too few buffers, the planner never has the kernel do all at once.
 void check_forced(const Case& c, const Forced& forced) {
+  if (forced.turns && !binds_all()) return;
   SCOPED_TRACE(fmt::format("rows {} splits {} turns {} subgroups {}", forced.rows, forced.splits, forced.turns,
                            forced.subgroups));
   check_plan(c, 21, [&](const GroupQueryAttentionProblem& p, Recorder& recorder) {
@@ -106,8 +111,7 @@ TEST(GqaVariants, LengthsBeyondTheCacheWriteNothing) {
 
 // One new token of the models whose attention is narrow is one dispatch.
 TEST(GqaVariants, FewKeysNeedOneDispatch) {
-  const gpu::Caps& caps = test_device().caps();
-  if (caps.max_storage_buffers < 12) GTEST_SKIP() << "too few buffers";
+  if (!binds_all()) GTEST_SKIP() << "too few buffers";
   const Case c{.pasts = {200},
                .head_size = 64,
                .kv_heads = 8,
