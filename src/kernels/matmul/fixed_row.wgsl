@@ -7,6 +7,7 @@
 // neighbouring units read neighbouring packets.
 //
 // To be included where row_quad(k) (and gamma_quad(k), with NORM) are; UNITS is the number of units of the row.
+#include "kernels/matmul/magnitude.wgsl"
 const PACKETS: u32 = UNIT_VALUES / 8u;  // of a unit
 const ROW_PACKETS: u32 = UNITS * PACKETS;
 const FIXED_ROUNDS: u32 = (ROW_PACKETS + WG - 1u) / WG;
@@ -24,11 +25,6 @@ fn in_byte_order(first: vec4<f32>, second: vec4<f32>) -> array<vec4<f32>, 2> {
 #else
   return array<vec4<f32>, 2>(first, second);
 #endif
-}
-
-fn magnitude_bits(v: vec4<f32>) -> u32 {
-  let bits = bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu);
-  return max(max(bits.x, bits.y), max(bits.z, bits.w));
 }
 
 // The largest of a unit's magnitudes, as bits: above every number if there is a NaN.

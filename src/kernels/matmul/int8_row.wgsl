@@ -5,6 +5,7 @@
 //
 // To be included where row_quad(k) (and gamma_quad(k), with NORM) are, and params.m rows of x. UNITS is the number of
 // units of the row. All invocations of a unit's words are in one subgroup, whatever its size: UNIT is at most 4.
+#include "kernels/matmul/magnitude.wgsl"
 const PARTS: u32 = 8u / BITS;
 #if BITS == 8
 alias Parts = u32;
@@ -19,11 +20,6 @@ const MOST: f32 = 127.0;
 var<workgroup> int8_row: array<Parts, ROWS * ROW_WORDS>;
 var<workgroup> int8_scales: array<f32, ROWS * UNITS>;
 alias WordValues = array<vec4<f32>, VALUES / 4u>;
-
-fn magnitude_bits(v: vec4<f32>) -> u32 {
-  let bits = bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu);
-  return max(max(bits.x, bits.y), max(bits.z, bits.w));
-}
 
 // The largest of what the invocations of a unit hold. As bits, so that a NaN is above every number.
 fn unit_most(own: u32) -> u32 {

@@ -137,15 +137,6 @@ TEST(MatMulNBitsTiles, Matrices) {
   check_bits(MatMulNBitsVariant::kMatrices, Storage::kF16);
 }
 
-gpu::Caps caps_with_matrices() {
-  gpu::Caps caps;
-  caps.f16 = caps.subgroups = true;
-  caps.subgroup_min = caps.subgroup_max = 32;
-  caps.subgroup_matrices = {{gpu::SubgroupMatrix::Type::kF16, gpu::SubgroupMatrix::Type::kF32, 16, 16, 16}};
-  caps.max_workgroup_storage = 49152;
-  return caps;
-}
-
 MatMulNBitsProblem problem(uint32_t m, Storage x) {
   MatMulNBitsProblem p;
   p.a = {1, x, {m, 256}};

@@ -99,6 +99,16 @@ inline std::vector<float> rounded_to_bytes(std::vector<float> rows, uint32_t k, 
   return quantised_to_8_bits(std::move(rows), k, nbits_layout(weights).unit_values);
 }
 
+// What planners make of a device with subgroup matrices, wherever the tests run.
+inline gpu::Caps caps_with_matrices() {
+  gpu::Caps caps;
+  caps.f16 = caps.subgroups = true;
+  caps.subgroup_min = caps.subgroup_max = 32;
+  caps.subgroup_matrices = {{gpu::SubgroupMatrix::Type::kF16, gpu::SubgroupMatrix::Type::kF32, 16, 16, 16}};
+  caps.max_workgroup_storage = 49152;
+  return caps;
+}
+
 // The devices that tests run on: the usual one, and the same without subgroups.
 inline std::vector<gpu::Device*> test_devices() {
   static const std::vector<gpu::Device*> devices = [] {

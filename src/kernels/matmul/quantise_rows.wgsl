@@ -14,15 +14,11 @@ struct Params {
 @group(0) @binding(3) var<uniform> params: Params;
 
 #include "kernels/common/flat_id.wgsl"
+#include "kernels/matmul/magnitude.wgsl"
 
 const INFINITY: u32 = 0x7f800000u;
 const LEAST: u32 = 0x0d800000u;  // bits of 2^-100: what is smaller counts as 0
 var<workgroup> largest_of: array<u32, WG>;
-
-fn largest_bits(v: vec4<f32>) -> u32 {
-  let bits = bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu);
-  return max(max(bits.x, bits.y), max(bits.z, bits.w));
-}
 
 fn packed(v: vec4<f32>) -> u32 {
   let bytes = (bitcast<vec4<u32>>(vec4<i32>(round(v))) & vec4<u32>(0xffu)) << vec4<u32>(0u, 8u, 16u, 24u);
@@ -50,7 +46,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
   let b = vec4<f32>(x[4u * half + 1u]);
   let c = vec4<f32>(x[4u * half + 2u]);
   let d = vec4<f32>(x[4u * half + 3u]);
-  largest_of[lane] = max(max(largest_bits(a), largest_bits(b)), max(largest_bits(c), largest_bits(d)));
+  largest_of[lane] = max(max(magnitude_bits(a), magnitude_bits(b)), max(magnitude_bits(c), magnitude_bits(d)));
   workgroupBarrier();
   if (own != half) {
     return;

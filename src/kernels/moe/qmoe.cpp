@@ -256,6 +256,21 @@ void append_row_defines(const Tensor& x, const NBitsWeights& weights, Defines& d
   append_nbits_defines(weights, defines);
 }
 
+Dispatch down_dispatch(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner) {
+  const NBitsWeights weights = down_weights(p, s);
+  Dispatch d;
+  d.shader.defines = {{"Y", wgsl_type(p.y.storage)},
+                      {"R", p.residual ? wgsl_type(p.residual.storage) : "f32"},
+                      {"HAS_RESIDUAL", p.residual ? 1u : 0u},
+                      {"HAS_BIAS", weights.bias ? 1u : 0u}};
+  append_nbits_defines(weights, d.shader.defines);
+  d.operands = {in(inner)};
+  append_nbits_operands(weights, d.operands);
+  d.operands.push_back(in(p.residual ? p.residual : inner));
+  d.operands.push_back(out(p.y));
+  return d;
+}
+
 static void plan_kernels(const QMoEProblem& p, const QMoESizes& sizes, Recorder& recorder) {
   const bool fixed = takes_fixed(p, sizes, recorder.caps());
   const bool few = p.variant == QMoEVariant::kAuto ? sizes.tokens <= (fixed ? kFixedTokens : kDecodeTokens)

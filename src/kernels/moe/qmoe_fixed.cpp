@@ -102,20 +102,11 @@ void plan_down(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Re
   const NBitsWeights weights = down_weights(p, s);
   const uint32_t units = nbits_layout(weights).units;
   const FixedShape shape = down_shape(uint64_t{units} * p.k, recorder.caps());
-  Dispatch d;
+  Dispatch d = down_dispatch(p, s, inner);
   d.name = "qmoe/fixed_fc2";
   d.shader.file = "kernels/moe/qmoe_fixed_fc2.wgsl";
-  d.shader.defines = {{"Y", wgsl_type(p.y.storage)},
-                      {"R", p.residual ? wgsl_type(p.residual.storage) : "f32"},
-                      {"HAS_RESIDUAL", p.residual ? 1u : 0u},
-                      {"HAS_BIAS", weights.bias ? 1u : 0u}};
-  append_nbits_defines(weights, d.shader.defines);
   append_shape(shape, d.shader.defines);
   d.shader.in_bounds = true;
-  d.operands = {in(inner)};
-  append_nbits_operands(weights, d.operands);
-  d.operands.push_back(in(p.residual ? p.residual : inner));
-  d.operands.push_back(out(p.y));
   QMoEParams params = qmoe_params(p, s, weights);
   params.head = head_words(p, s);
   params.inner_units = units;

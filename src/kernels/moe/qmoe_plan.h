@@ -57,6 +57,9 @@ void plan_qmoe_route(const QMoEProblem& problem, const QMoESizes& sizes, const T
 // For expert tensors that are too large for one binding: the experts in parts, one after another.
 void plan_qmoe_in_parts(const QMoEProblem& problem, const QMoESizes& sizes, const std::vector<Part>& parts,
                         Recorder& recorder);
+// The second product of few tokens, but for the kernel, its shape and its uniforms.
+Dispatch down_dispatch(const QMoEProblem& problem, const QMoESizes& sizes, const Tensor& inner);
+
 void plan_qmoe_decode(const QMoEProblem& problem, const QMoESizes& sizes, Recorder& recorder);
 // Whether products of integers can stand in for those of the decode kernels: float16 activations, whose own rounding is
 // coarser, and rows of whole loads on a device with dot4I8Packed.

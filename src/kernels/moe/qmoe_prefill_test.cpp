@@ -10,15 +10,6 @@ namespace {
 
 using Case = test::QMoECase;
 
-gpu::Caps caps_with_matrices() {
-  gpu::Caps caps;
-  caps.f16 = caps.subgroups = true;
-  caps.subgroup_min = caps.subgroup_max = 32;
-  caps.subgroup_matrices = {{gpu::SubgroupMatrix::Type::kF16, gpu::SubgroupMatrix::Type::kF32, 16, 16, 16}};
-  caps.max_workgroup_storage = 49152;
-  return caps;
-}
-
 QMoEProblem problem(uint32_t tokens, Storage storage) {
   QMoEProblem p;
   p.input = {1, storage, {tokens, 256}};
