@@ -1,13 +1,11 @@
 // Joins quantised products of the same row into one node.
 //
 // The joined node is the operator JoinedMatMulNBits of the domain "sluice":
-//   inputs      0: the row; 1: norm weight (optional, see fuse.h); then four of each product: B, scales, zero points
-//   and
-//               bias (the last two of all products or of none)
-//   outputs     one of each product, or with gated = 1 a single one, g * sigmoid(gate_alpha * g) * u of two products g,
-//   u attributes  K, bits, block_size, accuracy_level and norm_epsilon as MatMulNBits has them, N of each product,
-//   gated,
-//               gate_alpha
+//   inputs: 0 the row; 1 norm weight (optional, see fuse.h); then four of each product: B, scales, zero points and bias
+//   (the last two of all products or of none)
+//   outputs: one of each product, or with gated = 1 a single one, g * sigmoid(gate_alpha * g) * u of two products
+//   attributes: K, bits, block_size, accuracy_level and norm_epsilon as MatMulNBits has them; N of each product; gated
+//   and gate_alpha
 #pragma once
 
 #include "graph/graph.h"
