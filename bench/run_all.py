@@ -6,7 +6,7 @@
 
 Parts: `models` writes synthetic models (tools/synth_model.py) and runs `sluice bench` on each with each WebGPU library, `kernels` runs the
 programs of bench/kernels, `peers` runs the same models on ONNX Runtime's WebGPU provider. README.md here says what to install. Beside the
-JSON file lies its Markdown. A program that fails or runs into its time limit costs its own figures only.
+JSON file lies its Markdown. A program that fails or runs into its time limit costs only the figures that it had not printed yet.
 """
 
 import argparse
@@ -19,12 +19,14 @@ import tempfile
 from pathlib import Path
 
 import results_file as results_of
+from programs import run_lines
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("models", "kernels", "peers")
 MODELS = ("gpt-oss-20b", "trinity-nano", "lfm2-8b-a1b", "qwen3-30b-a3b")
-HOW = ("`bench/run_all.py`: models on the host's clock, the median of {options.repeats} runs (rivals: of 2), with random weights by `tools/synth_model.py`: "
-       "int4 in blocks of 32, float16 elsewhere; kernels by the GPU's timestamps.")
+RIVAL_REPEATS = 2  # fewer where a run takes seconds
+HOW = ("`bench/run_all.py`: models on the host's clock, the median of {repeats} runs (rivals: of {rival_repeats} at most), with random weights by "
+       "`tools/synth_model.py`: int4 in blocks of 32, float16 elsewhere; kernels by the GPU's timestamps.")
 RIVAL_TITLES = {
     "ort": "onnxruntime, WebGPU, IO binding",
     "ort-capture": "onnxruntime, WebGPU, graph capture",
@@ -33,17 +35,13 @@ RIVAL_TITLES = {
 }
 
 
-def run(command: list, limit: float, **environment: str) -> str | None:
-    """What a program printed to stdout, or nothing if it failed, which is told on stderr. Its own words there pass through."""
+def run(command: list, limit: float, library: str = "") -> tuple[list[str], bool]:
+    """The lines that a program printed, and whether it ended well; if not, stderr says why."""
     print("$", *command, file=sys.stderr, flush=True)
-    try:
-        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, timeout=limit, env={**os.environ, **environment})
-    except subprocess.TimeoutExpired:
-        print(f"  stopped after {limit:.0f} s", file=sys.stderr)
-        return None
-    if done.returncode:
-        print(f"  exit code {done.returncode}", file=sys.stderr)
-    return done.stdout if done.returncode == 0 else None
+    lines, problem = run_lines(command, limit, {**os.environ, "SLUICE_WEBGPU_LIBRARY": library} if library else None)
+    if problem:
+        print(f"  {problem}", file=sys.stderr)
+    return lines, not problem
 
 
 def clock() -> dict:
@@ -61,48 +59,54 @@ def synthetic_model(name: str, options: argparse.Namespace) -> Path | None:
     layers = [] if options.layers is None else ["--layers", options.layers]
     # The mask that lets the rivals capture the graph; they refuse it without.
     command = [sys.executable, HERE.parent / "tools/synth_model.py", name, folder, "--graph-capture", *layers]
-    return folder if run(command, options.time_limit) is not None else None
+    return folder if run(command, options.time_limit)[1] else None
 
 
 def run_models(results: dict, folder: Path, options: argparse.Namespace) -> None:
     for library in options.libraries:
         command = [options.build / "sluice", "bench", folder, "-q", "--output", "json", "-p", options.prompts, "-n", options.new_tokens, "-d",
                    options.depths, "-r", options.repeats]
-        text = run(command, options.time_limit, **({"SLUICE_WEBGPU_LIBRARY": library} if library else {}))
-        if text is None:
+        lines, is_whole = run(command, options.time_limit, library)
+        if not is_whole:
             continue
-        record = json.loads(text) | {"model": folder.name} | clock()
+        record = json.loads("\n".join(lines)) | {"model": folder.name} | clock()
         results["device"] = record["device"]
         results_of.put_model(results, record | {"runtime": f"Sluice, {record['library'].split()[0]}"})
+        results_of.save(results, options.out)
+
+
+def kernel_programs(options: argparse.Namespace) -> list[Path]:
+    """The benches of kernels whose names hold one of the words asked for. Each word must find one."""
+    programs = sorted(p for p in options.build.glob("*_bench") if os.access(p, os.X_OK))
+    words = options.kernels.split(",")
+    for word in words:
+        if not any(word in p.name for p in programs):
+            raise SystemExit(f"run_all.py: {options.build} holds no bench called {word!r}: {', '.join(p.name for p in programs) or 'none at all'}")
+    return [p for p in programs if any(word in p.name for word in words)]
 
 
 def run_kernels(results: dict, options: argparse.Namespace) -> None:
-    programs = sorted(p for p in options.build.glob("*_bench") if options.kernels in p.name and os.access(p, os.X_OK))
     for library in options.libraries:
-        for program in programs:
-            text = run([program, "--json", *options.kernel_arguments.split()], options.time_limit,
-                       **({"SLUICE_WEBGPU_LIBRARY": library} if library else {}))
-            for line in filter(lambda line: line.startswith("{"), (text or "").splitlines()):
+        for program in kernel_programs(options):
+            lines, _ = run([program, "--json", *options.kernel_arguments.split()], options.time_limit, library)
+            for line in filter(lambda line: line.startswith("{"), lines):
                 record = json.loads(line) | {"bench": program.name.removesuffix("_bench")}
                 results["device"] = record.pop("device")
                 results_of.put_kernel(results, record)
+            results_of.save(results, options.out)
 
 
 def run_peers(results: dict, folder: Path, options: argparse.Namespace) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch) / "peers.json"
-        # The longest prompt of a rival takes seconds: fewer repeats do.
-        command = [sys.executable, HERE / "peers/models.py", folder, "--sluice", options.build / "sluice", "--compare-only", "--rivals", options.rivals,
-                   "--prompts", options.prompts, "--new-tokens", options.new_tokens, "--repeats", min(2, options.repeats),
-                   "--time-limit", options.rival_limit, "--json", report]
-        library = next(iter(options.libraries), "")
-        if run(command, options.rival_limit * 6, **({"SLUICE_WEBGPU_LIBRARY": library} if library else {})) is None:
-            return
-        said = json.loads(report.read_text())
-    for record in said["runtimes"]:
+    from peers import models as peers  # needs NumPy, which the other parts do not
+
+    settings = peers.parse([folder, "--sluice", options.build / "sluice", "--library", options.libraries[0], "--compare-only", "--rivals", options.rivals,
+                            "--prompts", options.prompts, "--new-tokens", options.new_tokens, "--repeats", min(RIVAL_REPEATS, options.repeats),
+                            "--time-limit", options.rival_limit])
+    for record in peers.run_all(settings):
         if record["runtime"] in RIVAL_TITLES:
-            more = {"model": folder.name, "packages": said["packages"], "compared_with": "Sluice", "runtime": RIVAL_TITLES[record["runtime"]]}
+            more = {"model": folder.name, "packages": peers.installed(), "compared_with": "Sluice", "runtime": RIVAL_TITLES[record["runtime"]]}
             results_of.put_model(results, record | more | clock())
+            results_of.save(results, options.out)
 
 
 def parse() -> argparse.Namespace:
@@ -120,7 +124,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--new-tokens", type=int, default=128, help="to decode (default %(default)s)")
     parser.add_argument("--depths", default="0,128,4096", help="of `sluice bench` (default %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="of each test (default %(default)s)")
-    parser.add_argument("--kernels", default="", help="part of the names of the kernel benches to run")
+    parser.add_argument("--kernels", default="", help="parts of the names of the kernel benches to run: matmul,moe (default: all)")
     parser.add_argument("--kernel-arguments", default="", help="for them, such as '--max-rows 8'")
     parser.add_argument("--rivals", default=",".join(RIVAL_TITLES), help="default: %(default)s")
     parser.add_argument("--rival-limit", type=float, default=90, metavar="SECONDS", help="for one rival and model (default %(default)s)")
@@ -138,10 +142,9 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     results = results_of.load(options.out)
-    results["how"] = HOW.format(options=options)
+    results["how"] = HOW.format(repeats=options.repeats, rival_repeats=RIVAL_REPEATS)
     if "kernels" in options.parts:
         run_kernels(results, options)
-        results_of.save(results, options.out)
         print(results_of.kernels_tables(results["kernels"]))
     wanted = {"models": run_models, "peers": run_peers}
     if not wanted.keys() & set(options.parts):
@@ -150,7 +153,6 @@ def main() -> None:
     for folder in filter(None, [*folders, *options.model_dir]):
         for part in filter(wanted.get, options.parts):
             wanted[part](results, folder, options)
-            results_of.save(results, options.out)
 
 
 if __name__ == "__main__":

@@ -10,21 +10,25 @@ limit, so that one that hangs or dies costs only its own row. README.md beside t
 
 import argparse
 import json
+import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from programs import run_lines  # noqa: E402
+
 PACKAGES = ("onnxruntime", "onnxruntime-ep-webgpu", "onnxruntime-genai")
 RIVAL_NAMES = ("ort", "ort-capture", "genai", "genai-capture")
 COMPARED = 32  # tokens of the prompt whose continuation is compared
+WARM_UP_TOKENS = 8  # after them a rival's shaders are compiled and its graph is captured
 
 
 def made_up_prompt(length: int, vocabulary: int) -> list[int]:
@@ -43,34 +47,42 @@ def timed(action: Callable) -> tuple[float, object]:
     return time.perf_counter() - begin, result
 
 
-def time_prompts(rival, ids: list[int], repeats: int) -> dict:
-    rates = []
-    for run in range(repeats + 1):  # the first compiles shaders
+def repeated(run: Callable[[], tuple[float, int]], options: argparse.Namespace) -> list[float]:
+    """Tokens per second of some runs, which say their seconds and tokens: once at least, then as long as the test may take."""
+    begin, rates = time.perf_counter(), []
+    while not rates or (len(rates) < options.repeats and time.perf_counter() - begin < options.test_seconds):
+        seconds, tokens = run()
+        rates.append(tokens / seconds)
+    return rates
+
+
+def time_prompts(rival, ids: list[int], options: argparse.Namespace) -> dict:
+    def run() -> tuple[float, int]:
         rival.start()
-        seconds, _ = timed(lambda: rival.prompt(ids))
-        if run:
-            rates.append(len(ids) / seconds)
-    return summary(f"pp{len(ids)}", 0, rates)
+        return timed(lambda: rival.prompt(ids))[0], len(ids)
+
+    run()  # compiles shaders
+    return summary(f"pp{len(ids)}", 0, repeated(run, options))
 
 
-def time_decode(rival, ids: list[int], count: int, repeats: int) -> dict:
-    rates = []
-    for run in range(repeats + 1):
+def time_decode(rival, ids: list[int], options: argparse.Namespace) -> dict:
+    def run(count: int) -> tuple[float, int]:
         rival.start()
         rival.prompt(ids)
         first = rival.first()
         seconds, tokens = timed(lambda: rival.decode(first, count))
-        if run:
-            rates.append(len(tokens) / seconds)
-    return summary(f"tg{count}", len(ids), rates)
+        return seconds, len(tokens)
+
+    run(min(WARM_UP_TOKENS, options.new_tokens))
+    return summary(f"tg{options.new_tokens}", len(ids), repeated(lambda: run(options.new_tokens), options))
 
 
 def measure(name: str, options: argparse.Namespace) -> None:
-    """One rival, in this process; prints a line of JSON for each result, the quick ones first."""
+    """One rival, in this process; prints a line of JSON for each result as it comes: decoding, then the prompts, short ones first."""
     from rivals import RIVALS
 
     kind, capture = RIVALS[name]
-    length = max([*options.prompts, options.depth]) + options.new_tokens + 1
+    length = max([COMPARED, *options.prompts, options.depth]) + max(COMPARED, options.new_tokens) + 1
     load_seconds, rival = timed(lambda: kind(options.model, length, capture, options.provider))
     print(json.dumps({"load_seconds": round(load_seconds, 2)}), flush=True)
     ids = made_up_prompt(COMPARED, options.vocabulary)
@@ -80,28 +92,14 @@ def measure(name: str, options: argparse.Namespace) -> None:
     first = rival.first()
     print(json.dumps({"tokens": [first, *rival.decode(first, COMPARED - 1)]}), flush=True)
     if options.new_tokens:
-        result = time_decode(rival, made_up_prompt(options.depth, options.vocabulary), options.new_tokens, options.repeats)
+        result = time_decode(rival, made_up_prompt(options.depth, options.vocabulary), options)
         print(json.dumps({"result": result}), flush=True)
-    for count in options.prompts:
-        print(json.dumps({"result": time_prompts(rival, made_up_prompt(count, options.vocabulary), options.repeats)}), flush=True)
+    for count in sorted(options.prompts):
+        print(json.dumps({"result": time_prompts(rival, made_up_prompt(count, options.vocabulary), options)}), flush=True)
 
 
-def run_lines(command: list, limit: float) -> tuple[list[str], str]:
-    """What a program printed, and why it ended early, if it did."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
-        try:
-            code = subprocess.run(command, stdout=out, stderr=errors, timeout=limit).returncode
-            problem = f"exit code {code}" if code else ""
-        except subprocess.TimeoutExpired:
-            problem = f"stopped after {limit:.0f} s"
-        out.seek(0)
-        errors.seek(0)
-        said = [line.strip() for line in errors if line.strip()]
-        return out.read().splitlines(), f"{problem}: {said[-1][:300]}" if problem and said else problem
-
-
-def run_rival(name: str, options: argparse.Namespace, arguments: list[str]) -> dict:
-    command = [sys.executable, __file__, *arguments, "--one", name, "--scratch", options.scratch]
+def run_rival(name: str, options: argparse.Namespace) -> dict:
+    command = [sys.executable, __file__, *options.arguments, "--one", name, "--scratch", options.scratch]
     lines, problem = run_lines(command, options.time_limit)
     record = {"runtime": name, "tests": []}
     for line in map(json.loads, filter(lambda text: text.startswith("{"), lines)):
@@ -121,8 +119,9 @@ def run_sluice(options: argparse.Namespace) -> dict:
              "-d", f"0,{options.depth}", "-r", str(options.repeats), "--output", "json"]
     record = {"runtime": "sluice", "tests": []}
     steps = [(run, {"ids": "tokens"}), (bench, {k: k for k in ("tests", "library", "device", "load_seconds")})]
+    environment = {**os.environ, "SLUICE_WEBGPU_LIBRARY": options.library} if options.library else None
     for command, keep in steps[:1] if options.compare_only else steps:
-        lines, problem = run_lines(command, options.time_limit)
+        lines, problem = run_lines(command, options.time_limit, environment)
         if problem:
             return record | {"problem": problem}
         said = json.loads("\n".join(lines))
@@ -176,22 +175,26 @@ def installed() -> dict[str, str]:
     return found
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: list) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Times whole models on Sluice and on ONNX Runtime's WebGPU provider.")
     parser.add_argument("model", type=Path, metavar="DIR")
     parser.add_argument("--sluice", type=Path, help="the program, to measure it, too, and to compare logits and tokens with")
+    parser.add_argument("--library", metavar="PATH", help="a WebGPU library for it (default: the built-in choice)")
     parser.add_argument("--compare-only", action="store_true", help="do not measure that program's speed")
     parser.add_argument("--rivals", default=",".join(RIVAL_NAMES), help="default: %(default)s")
     parser.add_argument("--prompts", default="128,2048", help="prompt lengths (default %(default)s; 0: none)")
     parser.add_argument("--new-tokens", type=int, default=128, help="to decode (default %(default)s; 0: none)")
     parser.add_argument("--depth", type=int, default=128, help="tokens before those (default %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="runs that count, after one that does not (default %(default)s)")
+    parser.add_argument("--test-seconds", type=float, default=10, metavar="SECONDS",
+                        help="no further runs of a test that has taken so long (default %(default)s)")
     parser.add_argument("--time-limit", type=float, default=180, metavar="SECONDS", help="of each runtime (default %(default)s)")
     parser.add_argument("--provider", help="the provider's library (default: the installed package's)")
     parser.add_argument("--json", type=Path, help="write the records to this file")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(list(map(str, arguments)))
+    options.arguments = arguments
     options.prompts = [int(n) for n in options.prompts.split(",") if int(n)]
     try:
         options.vocabulary = json.loads((options.model / "genai_config.json").read_text())["model"]["vocab_size"]
@@ -203,17 +206,30 @@ def parse() -> argparse.Namespace:
     return options
 
 
+def runtimes(options: argparse.Namespace) -> Iterator[dict]:
+    if options.sluice:
+        yield run_sluice(options)
+    for name in filter(None, options.rivals.split(",")):
+        yield run_rival(name, options)
+
+
+def run_all(options: argparse.Namespace) -> Iterator[dict]:
+    """Each runtime's record as soon as it is whole: Sluice's first, if it is asked for. The others are compared with the first."""
+    with tempfile.TemporaryDirectory() as scratch:
+        options.scratch, first = Path(scratch), None
+        for record in runtimes(options):
+            if first:
+                compare(record, first, options.scratch)
+            first = first or record
+            yield record
+
+
 def main() -> None:
-    options = parse()
+    options = parse(sys.argv[1:])
     if options.one:
         measure(options.one, options)
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        options.scratch = Path(scratch)
-        records = [run_sluice(options)] if options.sluice else []
-        records += [run_rival(name, options, sys.argv[1:]) for name in filter(None, options.rivals.split(","))]
-        for record in records[1:]:
-            compare(record, records[0], options.scratch)
+    records = list(run_all(options))
     print_table(records)
     if options.json:
         sizes = {"bytes": sum(f.stat().st_size for f in options.model.iterdir())}

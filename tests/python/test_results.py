@@ -1,15 +1,19 @@
 """Files of benchmark results: records replace their like, and the tables say what the records say."""
 
 import json
+import os
+import subprocess
 import sys
 
 import numpy as np
-from command import ROOT
+import pytest
+from command import MODELS, ROOT
 
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench/peers")]
 
 import models as peers  # noqa: E402
 import results_file as results_of  # noqa: E402
+from programs import run_lines  # noqa: E402
 
 
 def record(runtime, rate, **more):
@@ -70,8 +74,67 @@ def test_rivals_are_compared(tmp_path):
     assert compared(tmp_path, [1, float("nan"), 4], [1, 2, 3])["logits"] == "not finite"
 
 
-def test_a_rival_that_hangs_or_dies_costs_its_own_row_only(tmp_path):
-    lines, problem = peers.run_lines([sys.executable, "-c", "import time; print('{}', flush=True); time.sleep(60)"], 2)
+def test_a_program_that_hangs_or_dies_costs_what_it_had_not_printed(tmp_path):
+    lines, problem = run_lines([sys.executable, "-c", "import time; print('{}', flush=True); time.sleep(60)"], 2)
     assert lines == ["{}"] and problem == "stopped after 2 s"
-    lines, problem = peers.run_lines([sys.executable, "-c", "import sys; print(1); sys.exit('no device')"], 20)
+    lines, problem = run_lines([sys.executable, "-c", "import sys; print(1); sys.exit('no device')"], 20)
     assert lines == ["1"] and problem == "exit code 1: no device"
+
+
+FAKE_BENCH = """#!{python}
+import json, sys, time
+print(json.dumps({{"device": "d", "library": "l", "kernel": sys.argv[2], "shape": "s", "us": 1.0, "gb_s": 2.0}}), flush=True)
+time.sleep({seconds})
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the fake programs are scripts")
+def test_benches_of_kernels_are_chosen_by_parts_of_their_names(tmp_path):
+    for name, seconds in (("moe", 0), ("matmul", 60), ("topk", 0)):
+        program = tmp_path / f"{name}_bench"
+        program.write_text(FAKE_BENCH.format(python=sys.executable, seconds=seconds))
+        program.chmod(0o755)
+
+    def run_all(kernels):
+        command = [sys.executable, ROOT / "bench/run_all.py", "--out", tmp_path / "r.json", "--build", tmp_path, "--parts", "kernels", "--kernels", kernels,
+                   "--kernel-arguments", "first", "--time-limit", "2"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    done = run_all("moe,mat")
+    assert done.returncode == 0 and "stopped after 2 s" in done.stderr
+    kept = json.loads((tmp_path / "r.json").read_text())["kernels"]
+    assert [(line["bench"], line["kernel"]) for line in kept] == [("matmul", "first"), ("moe", "first")], "also of the program that was stopped"
+    done = run_all("moe,nothing")
+    assert done.returncode == 1 and "holds no bench called 'nothing': matmul_bench, moe_bench, topk_bench" in done.stderr
+
+
+class FakeRival:
+    """Takes a second for a token, on a clock of its own."""
+
+    def __init__(self):
+        self.now, self.decoded = 0.0, []
+
+    def start(self):
+        pass
+
+    def prompt(self, ids):
+        self.now += len(ids)
+
+    def first(self):
+        return 7
+
+    def decode(self, first, count):
+        self.now += count
+        self.decoded.append(count)
+        return [first] * count
+
+
+def test_tests_that_take_long_are_not_repeated(monkeypatch):
+    rival = FakeRival()
+    monkeypatch.setattr(peers.time, "perf_counter", lambda: rival.now)
+    slow = peers.parse([MODELS / "qwen3-cpu", "--new-tokens", 100, "--repeats", 3, "--test-seconds", 50])
+    assert peers.time_decode(rival, [1, 2], slow) == {"test": "tg100", "depth": 2, "median": 1, "least": 1, "most": 1}
+    assert rival.decoded == [peers.WARM_UP_TOKENS, 100]
+    quick = peers.parse([MODELS / "qwen3-cpu", "--new-tokens", 20, "--repeats", 3, "--test-seconds", 50])
+    peers.time_decode(rival, [1, 2], quick)
+    assert rival.decoded[2:] == [peers.WARM_UP_TOKENS, 20, 20, 20]
