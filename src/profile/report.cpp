@@ -28,18 +28,19 @@ Step step_of(const StepInfo& info, const StepInfo* before, const char* device) {
   return step;
 }
 
-// Of a cache, only the part that holds tokens is read, and only the new ones are written.
-uint64_t touched(const StepTensor& tensor, const PassTimes& pass) {
-  if (!tensor.cache || tensor.shape[2] == 0) return tensor.bytes;
+// Of a cache at most the rows of `tokens`.
+uint64_t touched(const StepTensor& tensor, uint64_t tokens) {
+  if (!tensor.cache || tensor.shape[2] == 0) return tensor.touched;
   const uint64_t row = tensor.bytes / static_cast<uint64_t>(tensor.shape[2]);
-  return std::min(tensor.bytes, row * (tensor.written ? pass.tokens : pass.past + pass.tokens));
+  return std::min(tensor.touched, row * tokens);
 }
 
 Run run_of(const StepInfo& info, const PassTimes& pass, const runtime::Interval& interval, double offset) {
   Run run{.begin = offset + interval.begin, .time = interval.length};
-  for (const StepTensor& tensor : info.tensors)
-    (tensor.written ? run.bytes_written : run.bytes_read) += touched(tensor, pass);
-  if (info.bytes_read != 0) run.bytes_read = std::min(run.bytes_read, info.bytes_read);
+  for (const StepTensor& tensor : info.tensors) {
+    if (tensor.read) run.bytes_read += touched(tensor, uint64_t{pass.past} + pass.tokens);
+    if (tensor.written) run.bytes_written += touched(tensor, pass.tokens);
+  }
   return run;
 }
 

@@ -31,11 +31,10 @@ runtime::Measurement two_tokens() {
   phase.rounds = 1;
   phase.usual = 100;
   StepInfo fc1 = step("QMoE", "/model/layers.0/moe", "fc1"), fc2 = step("QMoE", "/model/layers.0/moe", "fc2");
-  fc1.tensors = {{"weights", "uint8", {8, 100}, 800, false, false}, {"scratch", "float16", {4}, 8, true, false}};
-  fc1.bytes_read = 200;
+  fc1.tensors = {{"weights", "uint8", {8, 100}, 800, 200, true}, {"scratch", "float16", {4}, 8, 8, false, true}};
   StepInfo attention = step("GroupQueryAttention", "/model/layers.1/attn", "gqa");
-  attention.tensors = {{"past", "float16", {1, 1, 10, 4}, 80, true, true},
-                       {"past", "float16", {1, 1, 10, 4}, 80, false, true}};
+  attention.tensors = {{"key", "float16", {1, 1, 10, 4}, 80, 80, true, true, true},
+                       {"windowed", "float16", {1, 1, 10, 4}, 80, 16, true, false, true}};
   phase.programs = {{fc1, fc2, attention}};
   for (uint32_t i = 0; i < 2; ++i) {
     runtime::PassTimes pass;
@@ -75,8 +74,8 @@ TEST(Report, BytesAreThoseOfTokensThatACacheHolds) {
   EXPECT_EQ(fc1.runs[0].bytes_read, 200u);
   EXPECT_EQ(fc1.runs[0].bytes_written, 8u);
   const Step& attention = phase.steps[2];
-  EXPECT_EQ(attention.runs[0].bytes_read, 4u * 8);
-  EXPECT_EQ(attention.runs[1].bytes_read, 5u * 8);
+  EXPECT_EQ(attention.runs[0].bytes_read, 4u * 8 + 16);
+  EXPECT_EQ(attention.runs[1].bytes_read, 5u * 8 + 16);
   EXPECT_EQ(attention.runs[1].bytes_written, 8u);
 }
 

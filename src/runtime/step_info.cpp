@@ -1,5 +1,6 @@
 #include "runtime/step_info.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
@@ -44,9 +45,12 @@ std::vector<StepTensor> describe_operands(const kernels::Dispatch& dispatch, con
   for (const kernels::Operand& operand : dispatch.operands) {
     if (!seen.emplace(operand.slot, operand.offset, operand.access).second) continue;
     const auto slot = slots.find(operand.slot);
-    tensors.push_back(slot == slots.end() ? StepTensor() : describe(*slot->second));
-    if (operand.size != 0) tensors.back().bytes = operand.size;
-    tensors.back().written = operand.access == gpu::Access::kReadWrite;
+    StepTensor tensor = slot == slots.end() ? StepTensor() : describe(*slot->second);
+    if (operand.size != 0) tensor.bytes = operand.size;
+    tensor.touched = std::min(tensor.bytes, operand.touched.value_or(tensor.bytes));
+    tensor.written = operand.access == gpu::Access::kReadWrite;
+    tensor.read = !tensor.written || operand.updated;
+    tensors.push_back(std::move(tensor));
   }
   return tensors;
 }
@@ -71,7 +75,6 @@ std::vector<StepInfo> describe_steps(const StepLists& lists) {
     const kernels::Dispatch& dispatch = lists.dispatches[i];
     StepInfo step = name_step(lists.nodes[i], lists.sources[i]);
     step.kernel = dispatch.name;
-    step.bytes_read = dispatch.bytes_read;
     step.tensors = describe_operands(dispatch, slots);
     steps.push_back(std::move(step));
   }

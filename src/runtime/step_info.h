@@ -9,14 +9,15 @@
 
 namespace sluice::runtime {
 
-// A tensor that a dispatch binds. Bytes are the binding's, as it lies on the device: an upper bound of what is touched.
+// A tensor that a dispatch binds.
 struct StepTensor {
   std::string name;  // of the value in the graph; "scratch" for what a kernel keeps for itself
   std::string type;  // "float16"; "uint8" for packed weights
   std::vector<int64_t> shape;
-  uint64_t bytes = 0;
-  bool written = false;  // bound for writing; it may be read, too
-  bool cache = false;    // a key or value cache: only the part that holds tokens is touched
+  uint64_t bytes = 0;    // of the binding, as it lies on the device
+  uint64_t touched = 0;  // of those, at most
+  bool read = false, written = false;
+  bool cache = false;  // a key or value cache: only the part that holds tokens is touched
 };
 
 struct StepInfo {
@@ -25,7 +26,6 @@ struct StepInfo {
   std::string kernel;                // "qmoe/decode_fc1"
   std::vector<std::string> sources;  // "QMoE /model/layers.0/moe/QMoE" of all nodes that were joined; at least one
   std::vector<StepTensor> tensors;   // in binding order
-  uint64_t bytes_read = 0;           // where the kernel reads less than it binds; 0: all
 };
 
 // Parallel lists, one entry a dispatch.

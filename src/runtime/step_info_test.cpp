@@ -26,9 +26,8 @@ TEST(StepInfo, NamesTensorsAndWhatTheyBind) {
   dispatch.operands = {{1, gpu::Access::kRead},
                        {3, gpu::Access::kRead, 256, 512},
                        {1, gpu::Access::kRead},  // stands in for an absent bias
-                       {2, gpu::Access::kReadWrite},
+                       {2, gpu::Access::kReadWrite, 0, 0, 16, true},
                        {9, gpu::Access::kReadWrite}};
-  dispatch.bytes_read = 77;
   const std::vector<std::string> nodes = {"Op /layers.3/a b", "begin step"};
   const std::vector<std::vector<std::string>> sources = {{"Op /layers.3/a b", "Add c"}, {}};
   const auto steps = describe_steps({{dispatch, kernels::Dispatch()}, nodes, sources, slots});
@@ -37,12 +36,15 @@ TEST(StepInfo, NamesTensorsAndWhatTheyBind) {
   EXPECT_EQ(steps[0].node, "/layers.3/a b");
   EXPECT_EQ(steps[0].kernel, "kernel/variant");
   EXPECT_EQ(steps[0].sources, sources[0]);
-  EXPECT_EQ(steps[0].bytes_read, 77u);
   ASSERT_EQ(steps[0].tensors.size(), 4u);
   EXPECT_EQ(steps[0].tensors[0].name, "x");
   EXPECT_EQ(steps[0].tensors[0].bytes, 32u);
   EXPECT_EQ(steps[0].tensors[1].bytes, 512u) << "a part of the slot";
-  EXPECT_TRUE(steps[0].tensors[2].cache && steps[0].tensors[2].written);
+  EXPECT_TRUE(steps[0].tensors[0].read && !steps[0].tensors[0].written);
+  EXPECT_EQ(steps[0].tensors[0].touched, 32u) << "all of it";
+  EXPECT_TRUE(steps[0].tensors[2].cache && steps[0].tensors[2].written && steps[0].tensors[2].read);
+  EXPECT_EQ(steps[0].tensors[2].touched, 16u);
+  EXPECT_TRUE(steps[0].tensors[3].written && !steps[0].tensors[3].read);
   EXPECT_EQ(steps[0].tensors[3].name, "") << "an unknown slot";
   EXPECT_EQ(steps[1].op, "begin step");
   EXPECT_EQ(steps[1].sources, std::vector<std::string>{"begin step"});

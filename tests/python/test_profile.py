@@ -135,6 +135,24 @@ def test_steady_decode_copies_nothing_but_token_ids(report_file):
     assert decode["waits"] <= decode["submits"] <= 6
 
 
+def test_bytes_are_those_that_a_token_touches(report_file):
+    """Of caches what they hold, of tables a row, of the sampler's counts one."""
+    steps = json.loads(report_file.read_text())["phases"][1]["steps"]
+    attention = [s for s in steps if s["op"] == "GroupQueryAttention"]
+    layers = {s["node"] for s in attention}
+    for node in layers:
+        mine = [s for s in attention if s["node"] == node]
+        cache = next(t for s in mine for t in s["inputs"] + s["outputs"] if t["name"].startswith("past_key"))
+        row = 2 * cache["shape"][1] * cache["shape"][3] * 4  # of keys and values
+        reads = [sum(s["runs"][i][2] for s in mine) for i in range(12)]
+        assert [b - a for a, b in zip(reads, reads[1:])] == [row] * 11
+        assert reads[0] < (9 + 1) * row + 8 * 1024, "the tables of angles are larger"
+    (embedding,) = (s for s in steps if s["op"].startswith("Gather"))
+    assert embedding["runs"][0][2] <= embedding["runs"][0][3] + 64
+    (pick,) = (s for s in steps if s["kernel"] == "sample/pick")
+    assert sum(pick["runs"][0][2:]) < 1024
+
+
 def test_joined_steps_name_the_nodes_they_came_from(report_file):
     if "fusion" in os.environ.get("SLUICE_DISABLE", ""):
         pytest.skip("nothing is joined")

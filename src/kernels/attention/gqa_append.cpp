@@ -41,11 +41,12 @@ void bind_turning(const GroupQueryAttentionProblem& p, const Sizes& s, Turning t
   const bool turned = turning.q || turning.k;
   const bool norm = turned && p.q_norm_weight;
   const bool rotary = turned && s.rotary_half > 0;
+  const uint64_t angles = storage_bytes(p.cos_cache.storage, uint64_t{s.batch} * s.seq * s.rotary_half);
   bindings.read("Q", turning.q || s.packed ? p.query : none)
       .read("K", turning.k ? p.key : none)
       .read("V", turning.v ? p.value : none)
-      .read("COS", rotary ? p.cos_cache : none)
-      .read("SIN", rotary ? p.sin_cache : none)
+      .bind("COS", rotary, touching(angles, in(p.cos_cache)))
+      .bind("SIN", rotary, touching(angles, in(p.sin_cache)))
       .read("POS", rotary ? p.position_ids : none)
       .read("QNORM", norm && turning.q ? p.q_norm_weight : none)
       .read("KNORM", norm && turning.k ? p.k_norm_weight : none)

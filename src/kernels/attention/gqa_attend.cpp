@@ -31,6 +31,18 @@ void define_decode(const GroupQueryAttentionProblem& p, const Sizes& s, const Va
   bind_turning(p, s, {true, true, true}, lanes, bindings);
 }
 
+// For profiles: of a cache the windows of all new tokens are read, and where the kernel appends, it is written, too.
+Operand cache_operand(const Tensor& cache, const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v) {
+  Operand operand = v.turns ? out(cache) : in(cache);
+  operand.updated = v.turns;
+  if (p.local_window_size > 0) {
+    const uint64_t keys =
+        std::min<uint64_t>(s.capacity, uint64_t{s.seq} - 1 + static_cast<uint32_t>(p.local_window_size));
+    operand.touched = storage_bytes(cache.storage, keys * s.batch * s.kv_heads * s.head_size);
+  }
+  return operand;
+}
+
 Bindings bind_attend(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v, const Partials& partials) {
   const bool decode = v.kernel == Kernel::kDecode, split = v.splits > 1;
   const Tensor none;
@@ -44,12 +56,9 @@ Bindings bind_attend(const GroupQueryAttentionProblem& p, const Sizes& s, const 
     while (value_keys * s.head_size / 4 > kPrefillTileVec4) value_keys /= 2;
     bindings.read("Q", p.query).define("V_KEYS", value_keys);
   }
-  const auto bind_cache = [&](const char* name, const Tensor& cache) {
-    v.turns ? bindings.write(name, cache) : bindings.read(name, cache);
-  };
-  bind_cache("KCACHE", p.key_cache);
-  bind_cache("VCACHE", p.value_cache);
-  bindings.read("BIAS", p.attention_bias)
+  bindings.bind("KCACHE", true, cache_operand(p.key_cache, p, s, v))
+      .bind("VCACHE", true, cache_operand(p.value_cache, p, s, v))
+      .read("BIAS", p.attention_bias)
       .read("SINK", split ? none : p.head_sink)
       .read("GATE", split ? none : p.gate)
       .write("OUT", split ? none : p.output)

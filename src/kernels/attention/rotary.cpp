@@ -92,10 +92,11 @@ void plan_rotary_embedding(const RotaryEmbeddingProblem& p, Recorder& recorder) 
   RotaryParams params = sizes_of(p);
   check_tables(p, params);
   if (params.pairs == 0) return;
+  const uint64_t angles = storage_bytes(p.cos.storage, uint64_t{p.x.shape[0]} * params.seq * params.half);
   Bindings bindings("rotary", "kernels/attention/rotary.wgsl");
   bindings.read("X", p.x)
-      .read("COS", p.cos)
-      .read("SIN", p.sin)
+      .bind("COS", true, touching(angles, in(p.cos)))
+      .bind("SIN", true, touching(angles, in(p.sin)))
       .read("POS", p.position_ids)
       .write("Y", p.y)
       .define("OFFSET", p.position_ids && p.position_ids.elements() == 1)

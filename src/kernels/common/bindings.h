@@ -16,8 +16,19 @@ class Bindings {
     dispatch_.shader.file = std::move(shader_file);
   }
 
-  Bindings& read(const std::string& name, const Tensor& tensor) { return bind(name, tensor, gpu::Access::kRead); }
-  Bindings& write(const std::string& name, const Tensor& tensor) { return bind(name, tensor, gpu::Access::kReadWrite); }
+  Bindings& read(const std::string& name, const Tensor& tensor) {
+    return bind(name, static_cast<bool>(tensor), in(tensor));
+  }
+  Bindings& write(const std::string& name, const Tensor& tensor) {
+    return bind(name, static_cast<bool>(tensor), out(tensor));
+  }
+  // The operand as it should be bound, where the kernel touches only a part of the tensor or reads what it writes.
+  Bindings& bind(const std::string& name, bool is_there, const Operand& operand) {
+    define("HAS_" + name, is_there ? 1 : 0);
+    define("AT_" + name, is_there ? count() : 0);
+    if (is_there) dispatch_.operands.push_back(operand);
+    return *this;
+  }
   Bindings& define(const std::string& name, uint32_t value) {
     dispatch_.shader.defines.emplace_back(name, value);
     return *this;
@@ -44,13 +55,6 @@ class Bindings {
   }
 
  private:
-  Bindings& bind(const std::string& name, const Tensor& tensor, gpu::Access access) {
-    define("HAS_" + name, tensor ? 1 : 0);
-    define("AT_" + name, tensor ? count() : 0);
-    if (tensor) dispatch_.operands.push_back(operand(tensor, access));
-    return *this;
-  }
-
   Dispatch dispatch_;
 };
 

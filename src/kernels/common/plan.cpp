@@ -54,6 +54,11 @@ Operand operand(const Tensor& tensor, gpu::Access access) {
   return {tensor.slot, access, *tensor.part, storage_bytes(tensor.storage, tensor.elements())};
 }
 
+Operand touching(uint64_t bytes, Operand operand) {
+  operand.touched = bytes;
+  return operand;
+}
+
 Tensor Recorder::scratch(Storage storage, std::vector<uint32_t> shape) {
   Tensor tensor{next_++, storage, std::move(shape)};
   scratch_.push_back(tensor);

@@ -53,10 +53,15 @@ struct Operand {
   Slot slot = kNoSlot;
   gpu::Access access = gpu::Access::kRead;
   uint64_t offset = 0, size = 0;  // bytes of the slot; size 0: all of it
+  // For profiles: bytes that the kernel touches, where that is less than all of those bound (of experts, only the
+  // chosen ones); and whether it reads, too, what it is bound to write.
+  std::optional<uint64_t> touched = std::nullopt;
+  bool updated = false;
 };
 Operand operand(const Tensor& tensor, gpu::Access access);
 inline Operand in(const Tensor& t) { return operand(t, gpu::Access::kRead); }
 inline Operand out(const Tensor& t) { return operand(t, gpu::Access::kReadWrite); }
+Operand touching(uint64_t bytes, Operand operand);
 
 struct Dispatch {
   std::string name;  // kernel and variant, for profiles: "matmul_nbits/gemv"
@@ -66,9 +71,6 @@ struct Dispatch {
   std::vector<std::byte> uniforms;  // @group(0) @binding(operands.size()), when not empty
   std::array<uint32_t, 3> groups = {1, 1, 1};
   Operand indirect;  // slot of three u32 counts, instead of groups, when set
-  // For profiles: bytes of its operands that it reads, where that is less than all of those bound for reading (of
-  // experts, only the chosen ones). 0: all of them.
-  uint64_t bytes_read = 0;
 
   // Stores a params struct: trivially copyable, alignas(16), mirrored field by field in the WGSL.
   template <class Params>

@@ -93,11 +93,13 @@ void plan_gather_block_quantized(const GatherBlockQuantizedProblem& problem, Rec
                       {"BITS", problem.bits},
                       {"ZERO_POINTS", problem.zero_points ? 1u : 0u}}};
   dispatch.shader.in_bounds = true;  // indices that are out of range read nothing, a row's last word is clamped
-  dispatch.operands = {in(data), in(problem.indices), in(problem.scales),
-                       in(problem.zero_points ? problem.zero_points : data), out(y)};
+  const uint64_t scales = storage_bytes(problem.scales.storage, params.blocks);
+  dispatch.operands = {touching(y.rows() * params.row_bytes, in(data)), in(problem.indices),
+                       touching(y.rows() * scales, in(problem.scales)),
+                       touching(problem.zero_points ? y.rows() * params.zero_row_bytes : 0,
+                                in(problem.zero_points ? problem.zero_points : data)),
+                       out(y)};
   dispatch.set_uniforms(params);
-  const uint64_t row = params.row_bytes + params.zero_row_bytes + storage_bytes(problem.scales.storage, params.blocks);
-  dispatch.bytes_read = y.rows() * row + storage_bytes(problem.indices.storage, problem.indices.elements());
   add_threads(std::move(dispatch), params.words, recorder);
 }
 

@@ -73,7 +73,9 @@ void plan_strided_copy(const StridedCopy& copy, std::string_view tag, Recorder& 
   dispatch.shader = {"kernels/data/strided_copy.wgsl",
                      {{"T", unit.type}, {"RANK", static_cast<uint32_t>(space.dims.size())}}};
   dispatch.shader.in_bounds = true;  // check_extent()
-  dispatch.operands = {in(copy.x), out(copy.y)};
+  const uint64_t read = std::min<uint64_t>(copy.x.elements(), count);
+  dispatch.operands = {touching(storage_bytes(copy.x.storage, read), in(copy.x)),
+                       touching(storage_bytes(copy.y.storage, count), out(copy.y))};
   dispatch.set_uniforms(params);
   add_threads(std::move(dispatch), params.count, recorder);
 }

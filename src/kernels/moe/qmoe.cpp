@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -154,23 +153,17 @@ std::vector<Part> expert_parts(const QMoEProblem& p, const QMoESizes& s, const g
 uint64_t bytes_of(const Tensor& tensor) { return storage_bytes(tensor.storage, tensor.elements()); }
 
 // Of the experts' tensors at most k for each token are read.
-void note_reads(const QMoEProblem& p, const QMoESizes& s, std::span<Dispatch> dispatches,
-                std::span<const Tensor> scratch) {
+void note_reads(const QMoEProblem& p, const QMoESizes& s, std::span<Dispatch> dispatches) {
   std::map<Slot, uint64_t> bytes;
-  const auto add = [&](const Tensor& t, uint64_t part, uint64_t of) {
-    if (t) bytes[t.slot] = bytes_of(t) * part / of;
-  };
   const uint64_t chosen = std::min<uint64_t>(s.experts, uint64_t{s.tokens} * p.k);
   for (const QMoEProblem::Expert* e : {&p.fc1, &p.fc2, &p.fc3}) {
-    for (const Tensor* t : {&e->weights, &e->scales, &e->bias, &e->zero_points}) add(*t, chosen, s.experts);
+    for (const Tensor* t : {&e->weights, &e->scales, &e->bias, &e->zero_points}) {
+      if (*t) bytes[t->slot] = bytes_of(*t) * chosen / s.experts;
+    }
   }
-  for (const Tensor* t : {&p.input, &p.router, &p.router_weights, &p.norm_weight, &p.residual}) add(*t, 1, 1);
-  for (const Tensor& t : scratch) add(t, 1, 1);
   for (Dispatch& dispatch : dispatches) {
-    std::set<Slot> seen;
-    for (const Operand& operand : dispatch.operands) {
-      const bool is_new = operand.access == gpu::Access::kRead && seen.insert(operand.slot).second;
-      if (is_new && bytes.contains(operand.slot)) dispatch.bytes_read += bytes.at(operand.slot);
+    for (Operand& operand : dispatch.operands) {
+      if (const auto found = bytes.find(operand.slot); found != bytes.end()) operand.touched = found->second;
     }
   }
 }
@@ -287,7 +280,7 @@ void plan_qmoe(const QMoEProblem& p, Recorder& recorder) {
     return plan_qmoe_in_parts(p, sizes, parts, recorder);
   const size_t first = recorder.dispatches().size();
   plan_kernels(p, sizes, recorder);
-  note_reads(p, sizes, std::span(recorder.dispatches()).subspan(first), recorder.scratch_tensors());
+  note_reads(p, sizes, std::span(recorder.dispatches()).subspan(first));
 }
 
 }  // namespace sluice::kernels

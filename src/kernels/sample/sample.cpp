@@ -82,6 +82,18 @@ void plan_filters(const SampleProblem& problem, const Scratch& s, const Params& 
       recorder);
 }
 
+// One workgroup. What it touches is for profiles: masses of one block, if an id is drawn, and one number of each list.
+Dispatch plan_pick(const SampleProblem& problem, const Scratch& s, const Params& params) {
+  Operand history = touching(4, out(problem.history));
+  history.updated = true;
+  const uint64_t block = problem.greedy ? 0 : storage_bytes(Storage::kF32, std::min(kBlock, params.vocabulary));
+  const uint64_t sums = problem.greedy ? 0 : storage_bytes(Storage::kU32, s.sums.elements());
+  return kernel("pick",
+                {touching(block, in(s.values)), in(s.maxima), touching(sums, in(s.sums)), in(problem.settings),
+                 out(problem.state), history, out(problem.next_ids), touching(4, out(problem.ring))},
+                params);
+}
+
 }  // namespace
 
 void plan_sample(const SampleProblem& problem, Recorder& recorder) {
@@ -94,19 +106,16 @@ void plan_sample(const SampleProblem& problem, Recorder& recorder) {
   s.list = recorder.scratch(Storage::kU32, {params.vocabulary});
   s.choice = recorder.scratch(Storage::kU32, {1});
   s.sums = recorder.scratch(Storage::kU32, {1 + params.blocks, 2});
-  Dispatch scale = kernel("scale",
-                          {in(problem.logits), in(problem.history), in(problem.settings), in(problem.state),
-                           out(s.values), out(s.maxima), out(s.bins), out(s.listed)},
-                          params);
+  Dispatch scale = kernel(
+      "scale",
+      {touching(storage_bytes(problem.logits.storage, params.vocabulary), in(problem.logits)), in(problem.history),
+       in(problem.settings), in(problem.state), out(s.values), out(s.maxima), out(s.bins), out(s.listed)},
+      params);
   scale.shader.defines.emplace_back("T", wgsl_type(problem.logits.storage));
   scale.shader.in_bounds = true;  // logits below the vocabulary, blocks and bins below their counts
   add(std::move(scale), fold_groups(params.blocks, recorder.caps()), recorder);
   if (!problem.greedy) plan_filters(problem, s, params, recorder);
-  add(kernel("pick",
-             {in(s.values), in(s.maxima), in(s.sums), in(problem.settings), out(problem.state), out(problem.history),
-              out(problem.next_ids), out(problem.ring)},
-             params),
-      {1, 1, 1}, recorder);
+  add(plan_pick(problem, s, params), {1, 1, 1}, recorder);
 }
 
 }  // namespace sluice::kernels
