@@ -64,12 +64,17 @@ class BoundSession:
         return binding
 
     def run(self, ids: list[int]) -> None:
+        """Returns when all is submitted."""
         binding = self.bind(self.session, len(ids))
         total = self.past + len(ids)
         binding.bind_cpu_input("input_ids", np.array([ids], np.int64))
         binding.bind_cpu_input("attention_mask", np.ones((1, total), np.int64))
         self.session.run_with_iobinding(binding)
         self.ran(len(ids))
+
+    def wait(self) -> None:
+        """Until the device is done, for little to copy."""
+        min(self.states.values(), key=lambda state: np.prod(state[0].shape()))[0].numpy()
 
     def capturable(self):
         """The one binding of a captured graph: a replay writes into the buffers that were captured."""
@@ -87,14 +92,14 @@ class BoundSession:
         self.ran(1)
 
     def ran(self, count: int) -> None:
+        self.rows = count
         self.past += count
         for state in self.states.values():
             state.reverse()
 
     def prompt(self, ids: list[int]) -> None:
         self.run(ids)
-        self.rows = len(ids)
-        min(self.states.values(), key=lambda state: np.prod(state[0].shape()))[0].numpy()  # waits, for little to copy
+        self.wait()
 
     def last_row(self) -> np.ndarray:
         return self.buffers[self.rows].numpy()[0, -1]
@@ -109,7 +114,6 @@ class BoundSession:
 
     def decode(self, token: int, count: int) -> list[int]:
         tokens = [token]
-        self.rows = 1
         while len(tokens) <= count:
             self.replay(tokens[-1]) if self.capture else self.run(tokens[-1:])
             tokens.append(self.first())

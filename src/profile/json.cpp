@@ -182,7 +182,8 @@ Report from_json(const nlohmann::json& json, const std::string& file) {
                   .read_limit = json.at("read_limit"),
                   .phases = {}};
     for (const auto& phase : json.at("phases")) report.phases.push_back(read_phase(phase));
-    if (report.phases.empty()) fail("profile", "{} holds no phase", file);
+    const auto is_empty = [](const Phase& phase) { return phase.steps.empty() && phase.transfers.empty(); };
+    if (std::all_of(report.phases.begin(), report.phases.end(), is_empty)) fail("profile", "{} holds no steps", file);
     return report;
   } catch (const nlohmann::json::exception& error) {
     fail("profile", "{} is no whole report of Sluice: {}", file, error.what());

@@ -20,6 +20,7 @@ constexpr std::string_view kSuffix = "_kernel_time";
 
 struct Window {
   double begin = 0, end = 0;
+  double waited = 0;  // of that, for results after the last node
 };
 
 std::string text_of(const Json& object, const char* key) {
@@ -32,8 +33,8 @@ double number_of(const Json& object, const char* key) {
   return found != object.end() && found->is_number() ? found->get<double>() : 0;
 }
 
-// Sizes are written as text.
-uint64_t bytes_of(const Json& args, const char* key) {
+// Whole numbers are written as text.
+uint64_t whole_of(const Json& args, const char* key) {
   const std::string text = text_of(args, key);
   uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -69,8 +70,10 @@ const Json& events_of(const Json& file, const std::string& name) {
 std::vector<Window> find_runs(const Json& events) {
   std::vector<Window> runs;
   for (const Json& event : events) {
-    if (text_of(event, "cat") == "Session" && text_of(event, "name") == "model_run")
-      runs.push_back({number_of(event, "ts"), number_of(event, "ts") + number_of(event, "dur")});
+    if (text_of(event, "cat") != "Session" || text_of(event, "name") != "model_run") continue;
+    const double begin = number_of(event, "ts");
+    const Json args = event.value("args", Json::object());
+    runs.push_back({begin, begin + number_of(event, "dur"), static_cast<double>(whole_of(args, "waited_us"))});
   }
   std::sort(runs.begin(), runs.end(), [](const Window& a, const Window& b) { return a.begin < b.begin; });
   return runs;
@@ -84,6 +87,7 @@ class Reader {
     for (const Window& run : runs_) {
       phase_.timing.usual += run.end - run.begin;
       phase_.host.push_back({"model_run", run.begin - origin(), run.end - run.begin});
+      if (run.waited > 0) phase_.host.push_back({"wait", run.end - run.waited - origin(), run.waited});
     }
     kernels_.name = "GPU kernels";
     kernels_.runs = phase_.runs;
@@ -124,8 +128,8 @@ class Reader {
     step.outputs = tensors_of(args, "output_type_shape");
     const Run run{.begin = number_of(event, "ts") - origin(),
                   .time = number_of(event, "dur"),
-                  .bytes_read = bytes_of(args, "activation_size") + bytes_of(args, "parameter_size"),
-                  .bytes_written = bytes_of(args, "output_size")};
+                  .bytes_read = whole_of(args, "activation_size") + whole_of(args, "parameter_size"),
+                  .bytes_written = whole_of(args, "output_size")};
     if (step.op.starts_with("Memcpy")) {
       add_transfer(step, run);
       return;

@@ -1,8 +1,9 @@
 // Reads the profile that ONNX Runtime writes (SessionOptions.enable_profiling, end_profiling()), of any provider.
 //
 // Its node times are the host's: what a provider does asynchronously on a device is in them only where the host waits
-// for it, at copies to the host above all. GPU kernels (category "Kernel", CUDA builds with CUPTI) make a phase of
-// their own.
+// for it, at copies to the host above all. A model_run whose argument waited_us says so (bench/peers/ort_profile.py)
+// ends when the host has its results. GPU kernels (category "Kernel", CUDA builds with CUPTI) make a phase of their
+// own.
 #pragma once
 
 #include <filesystem>

@@ -4,6 +4,8 @@
 #include <map>
 #include <numeric>
 
+#include "base/error.h"
+
 namespace sluice::profile {
 
 namespace {
@@ -138,6 +140,10 @@ Report from_measurement(const runtime::Measurement& measurement) {
     phase.submits = measured.counters.submits;
     phase.waits = measured.counters.waits;
     add_steps(measured, phase);
+    if (phase.steps.empty()) {
+      fail("profile", "{} has no steps to measure: its outputs are inputs, empty, or known since it was compiled",
+           report.model);
+    }
     add_host(measured, phase);
     for (const gpu::Transfer& noted : measured.transfers) phase.transfers.push_back(transfer_of(noted));
     report.phases.push_back(std::move(phase));

@@ -87,6 +87,7 @@ struct Report {
   bool is_own() const { return source == "sluice"; }
 };
 
+// Throws Error if nothing was measured: a model whose outputs are inputs, constants or empty has no steps.
 Report from_measurement(const runtime::Measurement& measurement);
 
 // The layer that a node belongs to by its name ("/model/layers.12/..."), or nothing.

@@ -157,8 +157,10 @@ std::string to_trace(const Report& report) {
 std::string compare(const Report& a, const Report& b) {
   std::string text = title("A", a) + title("B", b);
   if (a.clock != b.clock) {
-    text += fmt::format("  ({} beside {}: single operators are not the same thing; the last line of a table is)\n",
-                        a.clock, b.clock);
+    text += fmt::format(
+        "  ({} beside {}: single operators are not the same thing; the last line of a table is, if runs "
+        "of both end with their results)\n",
+        a.clock, b.clock);
   }
   bool any = false;
   for (const Phase& phase : a.phases) {

@@ -35,9 +35,9 @@ class Writer {
  private:
   void write_phase(const Phase& phase) {
     if (own_ || report_.phases.size() > 1) text_ += heading(upper(phase.name));
-    if (own_) write_timing(phase);
+    own_ ? write_timing(phase) : write_waits(phase);
     write_operators(phase);
-    if (own_) write_kernels(phase);
+    if (!phase.steps.empty() && !phase.steps[0].kernel.empty()) write_kernels(phase);
     write_devices(phase);
     write_transfers(phase);
     write_fallback(phase);
@@ -54,15 +54,22 @@ class Writer {
     text_ += fmt::format("  {:<34} {:>12.3f} ms  {}\n", what, microseconds / 1e3, note);
   }
 
+  static std::string counted(uint64_t count, const char* what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+  }
+
+  void write_usual(const Phase& phase) {
+    const std::string calls = counted(phase.submits, "submission") + ", " + counted(phase.waits, "wait");
+    const std::string rate = fmt::format("{:.1f} tok/s; ", phase.tokens / phase.timing.usual * 1e6);
+    line("as usual, nobody measuring", phase.timing.usual, phase.tokens > 0 ? rate + calls : calls);
+  }
+
   void write_timing(const Phase& phase) {
     const Timing& t = phase.timing;
-    const double tokens = phase.tokens;
-    text_ += fmt::format("  {} tokens, {} replay{} of a program; the median of {} rounds\n", phase.tokens, phase.runs,
-                         phase.runs == 1 ? "" : "s", t.rounds);
-    if (t.usual > 0) {
-      line("as usual, nobody measuring", t.usual,
-           fmt::format("{:.1f} tok/s; {} submissions, {} waits", tokens / t.usual * 1e6, phase.submits, phase.waits));
-    }
+    text_ += fmt::format("  {}{} of a program; the median of {}\n",
+                         phase.tokens > 0 ? counted(phase.tokens, "token") + ", " : "", counted(phase.runs, "replay"),
+                         counted(t.rounds, "round"));
+    if (t.usual > 0) write_usual(phase);
     line("recording on the host", t.record, fmt::format("{:.1f} % of the usual time", percent(t.record, t.usual)));
     line("submitting on the host", t.submit, fmt::format("{:.1f} %", percent(t.submit, t.usual)));
     if (t.gpu > 0) {
@@ -76,8 +83,17 @@ class Writer {
            fmt::format("{:.2f} us a dispatch; the times below hold it, nothing is scaled",
                        dispatches > 0 ? (t.gpu_stamped - t.gpu) / dispatches : 0));
     }
-    text_ += fmt::format("  before that: compiling {:.1f} ms, first round {:.1f} ms, {} warm-up rounds {:.1f} ms\n",
-                         t.compile / 1e3, t.first / 1e3, t.warm_up_rounds, t.warm_up / 1e3);
+    text_ += fmt::format("  before that: compiling {:.1f} ms, first round {:.1f} ms, {} {:.1f} ms\n", t.compile / 1e3,
+                         t.first / 1e3, counted(t.warm_up_rounds, "warm-up round"), t.warm_up / 1e3);
+  }
+
+  void write_waits(const Phase& phase) {
+    double waited = 0;
+    for (const HostSpan& span : phase.host) waited += span.name == "wait" ? span.time : 0;
+    if (waited == 0) return;
+    text_ += fmt::format(
+        "  {} of {:.3f} ms on average, of which the host waited {:.3f} ms for results after the last node\n",
+        counted(phase.runs, "run"), phase.timing.usual / phase.runs / 1e3, waited / phase.runs / 1e3);
   }
 
   static uint64_t count_runs(const Phase& phase) {

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 from command import DEMO, MODELS, disabled, sluice, succeed
+from onnx import TensorProto, helper
 from profile_files import CPU, FOLDER, GPU, REPORT, event, seed_events, session_event, write
 
 TINY = MODELS / "qwen3-cpu-float"
@@ -95,10 +96,28 @@ def test_a_file_of_the_installed_onnxruntime(cpu_file):
 
 
 def test_gpu_kernels_of_a_cuda_file_are_a_phase_of_their_own(tmp_path):
-    kernel = {"cat": "Kernel", "name": "gemm", "ph": "X", "ts": 3, "dur": 7, "args": {"op_name": "MatMul"}}
-    file = write(tmp_path / "cuda.json", [session_event("model_run", 1, 20), event("MatMul", "CUDAExecutionProvider", "/m", 4) | {"ts": 2}, kernel])
+    """Events as ONNX Runtime's pull request 8406, which brought them, shows them; some versions put fences around nodes."""
+    def kernel(ts, dur, name="BinaryElementWiseKernel"):
+        sizes = {"stream": "13", "block_x": "256", "grid_x": "1", "grid_y": "1", "grid_z": "1", "block_y": "1", "block_z": "1"}
+        return {"cat": "Kernel", "pid": -1, "tid": -1, "dur": dur, "ts": ts, "ph": "X", "name": name, "args": {"op_name": "Add", **sizes}}
+
+    fence = {"cat": "Node", "pid": 1, "tid": 1, "dur": 24, "ts": 1, "ph": "X", "name": "Add_0_fence_before", "args": {"op_name": "Add"}}
+    events = [session_event("model_run", 1, 20), fence, event("Add", "CUDAExecutionProvider", "Add_0", 4) | {"ts": 2}, kernel(3, 5), kernel(9, 2),
+              kernel(12, 1, "other"), kernel(40, 100)]
+    file = write(tmp_path / "cuda.json", events)
     phases = json.loads(succeed("profile", "--ort", file, "--json").out)["phases"]
-    assert [(p["name"], p["operators"][0]["total"]) for p in phases] == [("run", 4), ("GPU kernels", 7)]
+    assert [(p["name"], [(o["name"], o["total"], o["count"]) for o in p["operators"]]) for p in phases] == [
+        ("run", [("Add", 4, 1)]), ("GPU kernels", [("Add", 8, 3)])], "without what ran after the last run"
+    assert [(k["name"], k["total"]) for k in phases[1]["kernels"]] == [("BinaryElementWiseKernel", 7), ("other", 1)]
+    text = succeed("profile", "--ort", file).out
+    assert "[CUDAExecutionProvider]" in text and "GPU KERNELS" in text and re.search(r"BinaryElementWiseKernel +total= +0\.01 ms  count= +2", text)
+
+
+def test_runs_that_end_with_their_results(tmp_path):
+    run = session_event("model_run", 1, 9000) | {"args": {"waited_us": "6000"}}
+    file = write(tmp_path / "waited.json", [run, event("Add", GPU, "/a", 4) | {"ts": 2}])
+    assert "1 run of 9.000 ms on average, of which the host waited 6.000 ms for results" in succeed("profile", "--ort", file).out
+    assert "waited" not in succeed("profile", "--ort", FOLDER / "ort_webgpu.json").out
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +229,8 @@ def refused(*arguments):
     (b"[1, 2]", "is no profile of ONNX Runtime"), (b'[{"cat": "Node", "ts": 1, "dur": 1},', "ends in the middle"),
     (b'[{"cat": "Session", "name": "model_run", "ts": 1, "dur": 1}]', "holds no node that ran"),
     (b'{"traceEvents": [{"name": "x", "ph": "X", "ts": 1, "cat": "gpu"}]}', "is no profile of ONNX Runtime"),
+    (b'{"format": "sluice-profile-1", "source": "sluice", "model": "", "device": "", "library": "", "clock": "", "read_limit": 0, "phases": []}',
+     "holds no steps"),
     (b'{"format": "sluice-profile-9"}', "this version reads"), (b'{"format": "sluice-profile-1"}', "is no whole report"),
 ])
 def test_files_that_are_no_profiles(tmp_path, content, words):
@@ -242,14 +263,28 @@ def test_the_package_gives_the_same(report_file):
         package.Profile.load("nowhere.json")
 
 
-def test_a_session_of_any_graph(tmp_path):
+def profile_of_graph(op, rows=2):
+    """A session's, of a graph of one operator."""
     import sluice as package
-    from onnx import TensorProto, helper
 
-    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3])  # noqa: E731
-    graph = helper.make_graph([helper.make_node("Softmax", ["x"], ["y"], "soft")], "small", [value("x")], [value("y")])
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, 3])  # noqa: E731
+    graph = helper.make_graph([helper.make_node(op, ["x"], ["y"], "node")], "small", [value("x")], [value("y")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    data = package.Session(model.SerializeToString()).profile({"x": np.zeros((2, 3), np.float32)}, read_limit=False).data()
+    return package.Session(model.SerializeToString()).profile({"x": np.zeros((rows, 3), np.float32)}, read_limit=False)
+
+
+def test_a_session_of_any_graph():
+    profile = profile_of_graph("Softmax")
+    assert "tok" not in profile.text()
+    data = profile.data()
     assert data["model"] == "small"
     assert [o["name"] for o in data["phases"][0]["operators"]] == ["Softmax"]
     assert [t["direction"] for t in data["phases"][0]["transfers"]] == ["to device", "to host"]
+
+
+@pytest.mark.parametrize("op, rows", [("Identity", 2), ("Softmax", 0)])
+def test_a_model_without_steps(op, rows):
+    import sluice as package
+
+    with pytest.raises(package.Error, match="small has no steps to measure"):
+        profile_of_graph(op, rows)
