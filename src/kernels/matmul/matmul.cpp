@@ -188,6 +188,7 @@ void plan_gemv(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& re
                         {"G", p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32"}};
   d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
   if (p.norm_weight) d.operands.push_back(in(p.norm_weight));
+  d.footprint = {shape.workgroup, shape.workgroup * 4 * (shape.rows * shape.per + (p.norm_weight ? 1 : 0))};
   d.groups = fold_groups(uint64_t{ceil_div(q.n, shape.columns)} * q.batches, recorder.caps());
   recorder.add(std::move(d));
 }
