@@ -24,7 +24,7 @@ MIN_CMAKE = (3, 22)
 MIN_CARGO = (1, 85)
 MIN_TEST_PYTHON = (3, 11)
 
-LIBRARIES = ["libvulkan1", "libprotobuf-dev", "protobuf-compiler", "nlohmann-json3-dev", "libcli11-dev", "libfmt-dev"]
+LIBRARIES = ["libvulkan1", "libprotobuf-dev", "protobuf-compiler", "nlohmann-json3-dev", "libcli11-dev", "libfmt-dev", "libspdlog-dev"]
 TEST_LIBRARIES = ["libgtest-dev"]
 ICD_FOLDERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "~/.local/share/vulkan/icd.d"]
 
@@ -176,7 +176,7 @@ def check_system(tests, python):
     absent = [name for name, found in wanted.items() if not found]
     if absent:
         stop(f"please install: a C++20 compiler, cmake {MIN_CMAKE[0]}.{MIN_CMAKE[1]}, ninja, cargo {MIN_CARGO[0]}.{MIN_CARGO[1]}, protobuf, "
-             f"nlohmann-json, CLI11, fmt, GoogleTest and a Vulkan driver with its loader (not found: {', '.join(absent)})")
+             f"nlohmann-json, CLI11, fmt, spdlog, GoogleTest and a Vulkan driver with its loader (not found: {', '.join(absent)})")
 
 
 # --- .deps ---------------------------------------------------------------------------------------------------------------------

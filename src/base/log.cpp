@@ -1,10 +1,13 @@
 #include "base/log.h"
 
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <cstdlib>
-#include <ctime>
+#include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 
@@ -12,22 +15,26 @@ namespace sluice {
 
 namespace {
 
-constexpr std::array kLevelNames = {"trace", "debug", "info", "warn", "error", "off"};
+using Json = nlohmann::ordered_json;
+namespace spdlevel = spdlog::level;
+
 constexpr std::array kComponentNames = {"gpu", "graph", "runtime", "decode"};
 static_assert(kComponentNames.size() == static_cast<size_t>(Component::kCount));
+static_assert(static_cast<int>(LogLevel::kTrace) == spdlevel::trace);
+static_assert(static_cast<int>(LogLevel::kOff) == spdlevel::off);
 
-template <size_t N>
-std::string joined(const std::array<const char*, N>& names) {
-  std::string text;
-  for (const char* name : names) text += (text.empty() ? "" : ", ") + std::string(name);
-  return text;
+LogLevel find_level(std::string_view word) {
+  const spdlevel::level_enum level = spdlevel::from_str(std::string(word));
+  if (level == spdlevel::off && word != "off")
+    fail("log", "SLUICE_LOG: \"{}\" is no level: trace, debug, info, warn, error, critical, off", word);
+  return static_cast<LogLevel>(level);
 }
 
-template <size_t N>
-size_t find_word(const std::array<const char*, N>& names, std::string_view word, const char* what) {
-  const auto found = std::find(names.begin(), names.end(), word);
-  if (found == names.end()) fail("log", "SLUICE_LOG: \"{}\" is no {}: {}", word, what, joined(names));
-  return static_cast<size_t>(found - names.begin());
+size_t find_component(std::string_view word) {
+  const auto found = std::find(kComponentNames.begin(), kComponentNames.end(), word);
+  if (found == kComponentNames.end())
+    fail("log", "SLUICE_LOG: \"{}\" is no component: {}", word, fmt::join(kComponentNames, ", "));
+  return static_cast<size_t>(found - kComponentNames.begin());
 }
 
 std::string_view environment(const char* name) {
@@ -35,49 +42,46 @@ std::string_view environment(const char* name) {
   return value != nullptr ? value : "";
 }
 
-std::string json_string(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      result += '\\';
-      result += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      result += c;
-    }
-  }
-  return result + "\"";
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string json_text(std::string_view message, std::initializer_list<LogField> fields) {
+  Json object = {{"message", message}};
+  for (const LogField& field : fields)
+    std::visit([&](const auto& value) { object[std::string(field.name)] = value; }, field.value);
+  const std::string text = dump(object);
+  return text.substr(1, text.size() - 2);
 }
 
 // Text that would break the line or the name=value form stands in quotes.
-std::string plain_string(const std::string& text) {
+std::string value_text(const std::string& text) {
   const bool simple = !text.empty() && std::none_of(text.begin(), text.end(),
                                                     [](unsigned char c) { return c <= ' ' || c == '"' || c == '='; });
-  return simple ? text : json_string(text);
+  return simple ? text : dump(text);
 }
+std::string value_text(uint64_t whole) { return std::to_string(whole); }
+std::string value_text(double number) { return fmt::format("{:.3f}", number); }
 
-std::string value_text(const LogField& field, bool json) {
-  if (const auto* text = std::get_if<std::string>(&field.value)) return json ? json_string(*text) : plain_string(*text);
-  if (const auto* whole = std::get_if<uint64_t>(&field.value)) return std::to_string(*whole);
-  return fmt::format("{:.3f}", std::get<double>(field.value));
-}
+// A logger a component, all with the one sink that locks stderr for each line.
+class Loggers {
+ public:
+  explicit Loggers(bool json) {
+    const auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    const char* pattern = json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","component":"%n",%v})"
+                               : "%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v";
+    sink->set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc));
+    for (size_t i = 0; i < loggers_.size(); ++i) {
+      loggers_[i] = std::make_unique<spdlog::logger>(kComponentNames[i], sink);
+      loggers_[i]->set_level(spdlevel::trace);  // what is wanted was asked before
+    }
+  }
 
-std::string now() {
-  const auto time = std::chrono::system_clock::now();
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  const auto milliseconds =
-      std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count() % 1000;
-  std::tm utc{};
-#ifdef _WIN32
-  gmtime_s(&utc, &seconds);
-#else
-  gmtime_r(&seconds, &utc);
-#endif
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-  return fmt::format("{}.{:03}Z", text, milliseconds);
-}
+  void write(Component component, LogLevel level, const std::string& text) {
+    loggers_[static_cast<size_t>(component)]->log(static_cast<spdlevel::level_enum>(level), text);
+  }
+
+ private:
+  std::array<std::unique_ptr<spdlog::logger>, static_cast<size_t>(Component::kCount)> loggers_;
+};
 
 }  // namespace
 
@@ -91,12 +95,10 @@ LogSettings LogSettings::parse(std::string_view levels, std::string_view format)
     const std::string_view part = levels.substr(0, levels.find(','));
     levels.remove_prefix(std::min(levels.size(), part.size() + 1));
     const size_t equals = part.find('=');
-    const auto level = static_cast<LogLevel>(
-        find_word(kLevelNames, equals == std::string_view::npos ? part : part.substr(equals + 1), "level"));
     if (equals == std::string_view::npos) {
-      settings.levels.fill(level);
+      settings.levels.fill(find_level(part));
     } else {
-      settings.levels[find_word(kComponentNames, part.substr(0, equals), "component")] = level;
+      settings.levels[find_component(part.substr(0, equals))] = find_level(part.substr(equals + 1));
     }
   }
   return settings;
@@ -107,25 +109,20 @@ const LogSettings& log_settings() {
   return settings;
 }
 
-std::string format_log(const LogLine& line, std::initializer_list<LogField> fields, bool json) {
-  const char* level = kLevelNames[static_cast<size_t>(line.level)];
-  const char* component = kComponentNames[static_cast<size_t>(line.component)];
-  if (!json) {
-    std::string text = fmt::format("{} {} {}: {}", line.time, level, component, line.message);
-    for (const LogField& field : fields) text += fmt::format(" {}={}", field.name, value_text(field, false));
-    return text;
+std::string log_text(std::string_view message, std::initializer_list<LogField> fields, bool json) {
+  if (json) return json_text(message, fields);
+  std::string text(message);
+  for (const LogField& field : fields) {
+    const std::string value = std::visit([](const auto& v) { return value_text(v); }, field.value);
+    text += fmt::format(" {}={}", field.name, value);
   }
-  std::string text = fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"component\":\"{}\",\"message\":{}", line.time,
-                                 level, component, json_string(line.message));
-  for (const LogField& field : fields) text += fmt::format(",{}:{}", json_string(field.name), value_text(field, true));
-  return text + "}";
+  return text;
 }
 
 void log(Component component, LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
   if (!log_wants(component, level)) return;
-  const std::string time = now();
-  const std::string line = format_log({time, component, level, message}, fields, log_settings().json) + "\n";
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  static Loggers loggers(log_settings().json);
+  loggers.write(component, level, log_text(message, fields, log_settings().json));
 }
 
 }  // namespace sluice

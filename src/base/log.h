@@ -1,6 +1,6 @@
 // Structured logs on stderr, for people who look for what a run did: SLUICE_LOG=debug, or warn,gpu=trace for single
 // components; SLUICE_LOG_FORMAT=json for one JSON object a line. Nothing is logged without it, and asking whether a
-// line is wanted costs a comparison.
+// line is wanted costs a comparison. spdlog writes the lines; only log.cpp sees it.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
+enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kCritical, kOff };  // as spdlog counts them
 enum class Component : uint8_t { kGpu, kGraph, kRuntime, kDecode, kCount };
 
 struct LogSettings {
@@ -38,13 +38,7 @@ struct LogField {
 // Writes a line if it is wanted. Where making the fields costs, ask log_wants() first.
 void log(Component component, LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 
-struct LogLine {
-  std::string_view time;  // "2026-11-22T04:53:22.123Z"
-  Component component = Component::kGpu;
-  LogLevel level = LogLevel::kInfo;
-  std::string_view message;
-};
-// "TIME level component: message name=value", or the same as a JSON object; without the end of the line.
-std::string format_log(const LogLine& line, std::initializer_list<LogField> fields, bool json);
+// A line behind its time, level and component: "message name=value", or these as the inside of a JSON object.
+std::string log_text(std::string_view message, std::initializer_list<LogField> fields, bool json);
 
 }  // namespace sluice

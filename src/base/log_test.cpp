@@ -37,14 +37,16 @@ TEST(Log, WrongWordsAreNamed) {
 }
 
 TEST(Log, LinesAsTextAndAsJson) {
-  const LogLine line{"T", Component::kGpu, LogLevel::kDebug, "pipeline"};
   const std::initializer_list<LogField> fields = {
       {"shader", std::string("a \"b\"\n")}, {"bytes", uint64_t{7}}, {"ms", 1.5}, {"name", std::string("x.wgsl")}};
-  EXPECT_EQ(format_log(line, fields, false),
-            "T debug gpu: pipeline shader=\"a \\\"b\\\"\\u000a\" bytes=7 ms=1.500 name=x.wgsl");
-  EXPECT_EQ(format_log(line, fields, true),
-            "{\"time\":\"T\",\"level\":\"debug\",\"component\":\"gpu\",\"message\":\"pipeline\","
-            "\"shader\":\"a \\\"b\\\"\\u000a\",\"bytes\":7,\"ms\":1.500,\"name\":\"x.wgsl\"}");
+  EXPECT_EQ(log_text("pipeline", fields, false), "pipeline shader=\"a \\\"b\\\"\\n\" bytes=7 ms=1.500 name=x.wgsl");
+  EXPECT_EQ(log_text("pipeline", fields, true),
+            "\"message\":\"pipeline\",\"shader\":\"a \\\"b\\\"\\n\",\"bytes\":7,\"ms\":1.5,\"name\":\"x.wgsl\"");
+}
+
+TEST(Log, BytesThatAreNoUtf8DoNotBreakALine) {
+  const std::initializer_list<LogField> fields = {{"name", std::string("\xff")}};
+  EXPECT_EQ(log_text("device", fields, true), "\"message\":\"device\",\"name\":\"\xef\xbf\xbd\"");
 }
 
 }  // namespace
