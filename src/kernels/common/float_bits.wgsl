@@ -2,7 +2,8 @@
 //   is_nan(v)
 //   order_key(v)    u32 that sorts like the number: -inf < ... < -0 < +0 < ... < +inf < NaN of either sign
 //   from_order_key(k)   the float again (any NaN gives a NaN)
-//   nearest_half(v) v rounded to the nearest of the float16 numbers, of two the even one: compilers may leave out a conversion there and back
+//   nearest_half(v) v rounded to the nearest of the float16 numbers, of two the even one: compilers may leave out a
+//   conversion there and back
 fn is_nan(v: f32) -> bool {
   return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
 }
