@@ -71,8 +71,9 @@ double measure_bandwidth(const BenchArgs& args) {
   }
 }
 
+uint32_t longest(const std::vector<uint32_t>& list) { return *std::max_element(list.begin(), list.end()); }
+
 void check_lengths(const BenchArgs& args, const TextModel& model) {
-  const auto longest = [](const std::vector<uint32_t>& list) { return *std::max_element(list.begin(), list.end()); };
   const uint64_t tokens =
       uint64_t{longest(args.depths)} + std::max(longest(args.prompt_lengths), longest(args.new_lengths) + 1);
   const uint64_t room = model.context_length().value_or(UINT32_MAX);
@@ -117,11 +118,16 @@ void add_bench(CLI::App& app) {
   command->add_option("-r,--repeats", args->repeats, "Runs that count, after one that does not")
       ->check(CLI::Range(1u, 1000u))
       ->capture_default_str();
-  command->add_flag("!--no-bandwidth", args->bandwidth, "Do not measure how fast the device reads its memory");
+  command->add_flag_callback(
+      "--no-bandwidth", [args] { args->bandwidth = false; }, "Do not measure how fast the device reads its memory");
   command->add_option("--output", args->output, "Form of the result")
       ->check(CLI::IsMember({"table", "json", "csv", "markdown"}))
       ->capture_default_str();
-  command->callback([args] { bench(*args); });
+  command->callback([args] {
+    if (longest(args->prompt_lengths) == 0 && longest(args->new_lengths) == 0)
+      throw CLI::ValidationError("--prompt-lengths and --new-tokens", "there is nothing to measure, both are 0");
+    bench(*args);
+  });
 }
 
 }  // namespace sluice::cli

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <random>
 
 #include "terminal.h"
@@ -19,6 +20,16 @@ CLI::Validator from_to(float low, float high) {
   };
   return {check, fmt::format("{} to {}", low, high)};
 }
+
+// CLI11 takes -1 and numbers beyond 64 bits for one below 2^64.
+std::string check_seed(const std::string& text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool good = error == std::errc() && end == text.data() + text.size();
+  return good ? std::string() : fmt::format("must be a whole number from 0 to {}, got {}", UINT64_MAX, text);
+}
+
+std::string check_not_empty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
 
 }  // namespace
 
@@ -61,8 +72,10 @@ void SamplingArgs::add_to(CLI::App& app) {
       ->check(from_to(-100, 100));
   app.add_option("--frequency-penalty", frequency_penalty, "The same, times how often a token is in the answer; 0: off")
       ->check(from_to(-100, 100));
-  app.add_option("--seed", seed, "Same seed, same device: same text (default: a random one)");
+  app.add_option("--seed", seed, "Same seed, same device: same text (default: a random one)")
+      ->check(CLI::Validator(check_seed, ""));
   app.add_option("--stop", stop, "The text ends before this string; may be given several times")
+      ->check(CLI::Validator(check_not_empty, ""))
       ->take_all()
       ->allow_extra_args(false);
 }

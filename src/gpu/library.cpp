@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "base/environment.h"
 #include "base/error.h"
@@ -25,16 +26,19 @@ std::string default_path() {
 }  // namespace
 
 Library::Library(const std::string& path) : file_(path) {
-  std::string missing;
+  std::vector<const char*> missing;
 #define SLUICE_LOAD(name) name = reinterpret_cast<decltype(name)>(file_.symbol(#name));
 #define SLUICE_NEED(name) \
-  if (!name) missing += missing.empty() ? #name : ", " #name;
+  if (!name) missing.push_back(#name);
   SLUICE_WEBGPU_REQUIRED(SLUICE_LOAD)
   SLUICE_WEBGPU_OPTIONAL(SLUICE_LOAD)
   SLUICE_WEBGPU_REQUIRED(SLUICE_NEED)
 #undef SLUICE_NEED
 #undef SLUICE_LOAD
-  if (!missing.empty()) fail("gpu", "{} is no WebGPU library that Sluice can use: it lacks {}", path, missing);
+  if (!missing.empty()) {
+    fail("gpu", "{} is no WebGPU library that Sluice can use: it lacks {} of its functions, {} the first of them", path,
+         missing.size(), missing.front());
+  }
   free_memory_heaps =
       reinterpret_cast<decltype(free_memory_heaps)>(file_.symbol("wgpuAdapterPropertiesMemoryHeapsFreeMembers"));
   free_subgroup_matrices = reinterpret_cast<decltype(free_subgroup_matrices)>(

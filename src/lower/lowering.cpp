@@ -12,6 +12,7 @@
 #include "kernels/data/narrow.h"
 #include "kernels/matmul/nbits_plan.h"
 #include "lower/op_table.h"
+#include "lower/side_by_side.h"
 
 namespace sluice::lower {
 
@@ -354,7 +355,9 @@ void fuse(graph::Graph& graph, const gpu::Caps& caps) {
 }
 
 Lowered lower(const graph::Graph& graph, const Binding& binding, const gpu::Caps& caps) {
-  return Lowering(graph, binding, caps).run();
+  Lowered lowered = Lowering(graph, binding, caps).run();
+  if (caps.fusion && lowered.obstacles.empty()) run_side_by_side(lowered, caps);
+  return lowered;
 }
 
 }  // namespace sluice::lower

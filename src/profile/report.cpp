@@ -164,4 +164,10 @@ std::optional<uint32_t> layer_of(const std::string& node) {
   return std::nullopt;
 }
 
+std::optional<uint32_t> layer_of(const Step& step) {
+  std::optional<uint32_t> layer = layer_of(step.node);
+  for (size_t i = 0; !layer && i < step.sources.size(); ++i) layer = layer_of(step.sources[i]);
+  return layer;
+}
+
 }  // namespace sluice::profile

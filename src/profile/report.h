@@ -92,5 +92,7 @@ Report from_measurement(const runtime::Measurement& measurement);
 
 // The layer that a node belongs to by its name ("/model/layers.12/..."), or nothing.
 std::optional<uint32_t> layer_of(const std::string& node);
+// That of a step's node, or else of the first of its sources that tells one.
+std::optional<uint32_t> layer_of(const Step& step);
 
 }  // namespace sluice::profile

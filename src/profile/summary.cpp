@@ -16,8 +16,7 @@ std::string key_of(const Step& step, By by) {
     case By::kDevice:
       return step.device;
     case By::kLayer: {
-      std::optional<uint32_t> layer = layer_of(step.node);
-      for (size_t i = 0; !layer && i < step.sources.size(); ++i) layer = layer_of(step.sources[i]);
+      const std::optional<uint32_t> layer = layer_of(step);
       return layer ? std::to_string(*layer) : "";
     }
   }

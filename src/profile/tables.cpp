@@ -25,7 +25,7 @@ std::string quoted(const std::string& text) {
 std::string csv_line(const Phase& phase, const Step& step) {
   const auto less = [](const Run& a, const Run& b) { return a.time < b.time; };
   const auto [least, most] = std::minmax_element(step.runs.begin(), step.runs.end(), less);
-  const std::optional<uint32_t> layer = layer_of(step.node);
+  const std::optional<uint32_t> layer = layer_of(step);
   const double total = step.total();
   return fmt::format("{},{},{},{},{},{},{},{},{},{},{:.3f},{:.3f},{:.3f},{:.3f},{},{:.2f}\n", quoted(phase.name),
                      quoted(step.op), quoted(step.node), quoted(step.kernel), quoted(step.device),

@@ -8,6 +8,7 @@
 #include "shader/condition.h"
 #include "shader/embedded.h"
 #include "shader/expander.h"
+#include "shader/side_by_side.h"
 
 namespace sluice::shader {
 namespace {
@@ -24,11 +25,6 @@ std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
-// enable, requires and diagnostic must precede everything else in WGSL, wherever an included file states them.
-bool is_global_directive(std::string_view line) {
-  return line.starts_with("enable ") || line.starts_with("requires ") || line.starts_with("diagnostic(");
 }
 
 class Expander {
@@ -186,9 +182,17 @@ bool uses_packed_dot(std::string_view text) {
 
 }  // namespace
 
+std::strong_ordering Shader::operator<=>(const Shader&) const = default;
+bool Shader::operator==(const Shader&) const = default;
+
 std::string expand(const Shader& shader, const Dialect& dialect) { return expand(shader, dialect, embedded_file); }
 
+bool is_global_directive(std::string_view line) {
+  return line.starts_with("enable ") || line.starts_with("requires ") || line.starts_with("diagnostic(");
+}
+
 std::string expand(const Shader& shader, const Dialect& dialect, const FileReader& read) {
+  if (!shader.parts.empty()) return side_by_side(shader.parts, dialect, read);
   const auto text = read(shader.file);
   if (text.empty()) fail("shader", "no shader file {}", shader.file);
   Expander expander(shader, read);

@@ -19,6 +19,8 @@
 
 namespace sluice::shader {
 
+struct ShaderPart;
+
 // The whole input of the generator, hence the whole key of the pipeline cache.
 struct Shader {
   using Value = std::variant<uint32_t, std::string>;  // a number, the name of a WGSL type, or a block
@@ -26,7 +28,19 @@ struct Shader {
   std::vector<std::pair<std::string, Value>> defines;
   // The planner vouches that every index lies within its binding, whatever the data: the library need not check.
   bool in_bounds = false;
-  auto operator<=>(const Shader&) const = default;
+  // Not empty: the text is these shaders side by side (side_by_side.h). There are no definitions then, and `file` is
+  // for messages.
+  std::vector<ShaderPart> parts = {};
+  std::strong_ordering operator<=>(const Shader&) const;
+  bool operator==(const Shader&) const;
+};
+
+struct ShaderPart {
+  Shader shader;
+  uint32_t storage = 0;        // of its bindings; its uniforms, if there are any, are the one behind them
+  uint32_t uniform_bytes = 0;  // a multiple of 16; 0: it has none
+  std::strong_ordering operator<=>(const ShaderPart&) const = default;
+  bool operator==(const ShaderPart&) const = default;
 };
 
 // What the library's WGSL compiler wants spelt out: naga takes subgroup operations without `enable`, Tint demands it.

@@ -7,9 +7,11 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import helper
 from command import DEMO, MODELS, PROGRAM, sluice, succeed
@@ -182,7 +184,16 @@ def test_help_and_version():
     (["run", TINY, "--prompt-ids", "5", "--min-p", "-0.1"], "--min-p"),
     (["run", TINY, "--prompt-ids", "5", "--repetition-penalty", "0"], "--repetition-penalty"),
     (["run", TINY, "--prompt-ids", "5", "--chunk", "0"], "--chunk"),
+    (["run", TINY, "--prompt-ids", "5", "--seed", "-1"], "--seed"),
+    (["run", TINY, "--prompt-ids", "5", "--seed", str(2**64)], "--seed"),
+    (["run", TINY, "--prompt-ids", "5", "--stop", ""], "--stop"),
     (["inspect"], "model"),
+    (["bench", TINY, "-p", "0", "-n", "0"], "--new-tokens"),
+    (["profile"], "--ort"),
+    (["profile", TINY, "--phase", "sleep"], "--phase"),
+    (["profile", TINY, "--runs", "1", "2"], "--runs"),
+    (["profile", "--ort", "profile.json", "--tokens", "4"], "--tokens"),
+    (["profile", "--compare", "one.json", "two.json", "--html", "page.html"], "--html"),
 ], ids=lambda value: " ".join(map(str, value[2:] or value)) if isinstance(value, list) else None)
 def test_wrong_usage(arguments, named):
     result = sluice(*arguments)
@@ -322,6 +333,14 @@ def test_no_such_device():
 
 def test_no_such_library(tmp_path):
     assert "libnothing.so" in refused("devices", "--webgpu-library", tmp_path / "libnothing.so")
+
+
+def test_library_without_webgpu():
+    library = Path(onnxruntime.__file__).parent / "capi/libonnxruntime_providers_shared.so"
+    if not library.exists():
+        pytest.skip("no library at hand that loads and is not WebGPU's")
+    message = refused("devices", "--webgpu-library", library)
+    assert library.name in message and "wgpuCreateInstance" in message and len(message) < 400
 
 
 def test_unknown_feature_in_sluice_disable():

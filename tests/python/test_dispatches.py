@@ -15,8 +15,9 @@ SMALL = ("vocab=1024", "experts=16")
 LAYERS = [
     ("gpt-oss-20b", (), 1, 2, 7),
     ("qwen3-30b-a3b", (), 1, 2, 7),
-    ("trinity-nano", ("dense_layers=0",), 1, 2, 11),
-    ("trinity-nano", ("dense_layers=0",), 3, 4, 11),  # the layer without a window
+    ("trinity-nano", ("dense_layers=0",), 1, 2, 9),
+    ("trinity-nano", ("dense_layers=0",), 3, 4, 9),  # the layer without a window
+    ("trinity-nano", ("dense_layers=0", "int4_values=0"), 1, 2, 9),  # values in float16
     ("lfm2-8b-a1b", (), 1, 2, 7),  # convolution and dense matrices
     ("lfm2-8b-a1b", ("dense_layers=0",), 2, 3, 7),  # attention
 ]

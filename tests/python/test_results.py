@@ -12,6 +12,8 @@ from command import MODELS, ROOT
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench/peers")]
 
 import models as peers  # noqa: E402
+import ort_profile  # noqa: E402
+import profiles  # noqa: E402
 import results_file as results_of  # noqa: E402
 from programs import run_lines  # noqa: E402
 
@@ -138,3 +140,25 @@ def test_tests_that_take_long_are_not_repeated(monkeypatch):
     quick = peers.parse([MODELS / "qwen3-cpu", "--new-tokens", 20, "--repeats", 3, "--test-seconds", 50])
     peers.time_decode(rival, [1, 2], quick)
     assert rival.decoded[2:] == [peers.WARM_UP_TOKENS, 20, 20, 20]
+
+
+def test_runs_of_a_profile_last_until_their_results_are_there(tmp_path):
+    events = [{"name": name, "ts": ts, "dur": 10, "args": {}} for name, ts in (("model_run", 50), ("x_kernel_time", 12), ("model_run", 11))]
+    (tmp_path / "p.json").write_text(json.dumps(events))
+    later, node, first = ort_profile.with_waits(tmp_path / "p.json", [5.4, 90.0])
+    assert (first["dur"], first["args"], later["dur"], node["dur"]) == (15, {"waited_us": "5"}, 100, 10)
+    with pytest.raises(ValueError):
+        ort_profile.with_waits(tmp_path / "p.json", [5.4])
+
+
+def test_figures_of_a_profile():
+    """Two tokens of two dispatches; the rival's run takes three times as long."""
+    timing = {"usual": 2000.0, "gpu": 1500.0, "gpu_stamped": 1540.0, "record": 100.0, "submit": 300.0}
+    steps = [{"runs": [[0, 5, 1_000_000, 10], [9, 5, 3_000_000, 10]]}, {"runs": [[5, 3, 0, 10], [14, 3, 0, 10]]}]
+    phase = {"name": "decode", "tokens": 2, "runs": 2, "timing": timing, "steps": steps, "total": 16.0,
+             "operators": [{"name": "QMoE", "total": 10.0}, {"name": "Add", "total": 6.0}]}
+    row = profiles.figures("m", phase, {"phases": [{"timing": {"usual": 12000.0}, "runs": 4}]})
+    assert dict(zip(profiles.HEADER, row)) == {
+        "model": "m", "phase": "decode", "largest operators": "QMoE 62 %, Add 38 %", "tok/s": "1,000", "dispatches": "2.00", "us": "1,000",
+        "GPU us": "750", "host us": "200", "stamps us": "10.0", "MB read": "2.00", "rival us": "3,000", "rival/ours": "3.00"}
+    assert profiles.figures("m", phase, None)[-2:] == ["", ""]

@@ -23,7 +23,7 @@ fn first_key(past: i32, s: u32) -> i32 {
 // Exclusive. Rows of padding, beyond a sequence's length, see the whole sequence. A token that is turned where it is
 // read is not among the keys in the cache.
 fn last_key(b: u32, past: i32, s: u32) -> i32 {
-  return clamp(past + i32(s) + 1 - i32(TURN), 0, min(seqlens[b] + 1, i32(params.capacity)));
+  return clamp(past + i32(s) + 1 - i32(TURN), 0, clamp(seqlens[b] + 1, 0, i32(params.capacity)));
 }
 
 fn block_keys(b: u32, block: u32) -> Keys {

@@ -51,6 +51,9 @@ void check(const GroupQueryAttentionProblem& p, const Tensor& past_key, const Te
            p.local_window_size);
     }
   }
+  if (past_key.shape != past_value.shape)
+    fail(kTag, "past_key [{}] and past_value [{}] must have one shape", fmt::join(past_key.shape, ", "),
+         fmt::join(past_value.shape, ", "));
   if (p.query.rank() != 3 || p.query.shape[0] != past_key.shape[0])
     fail(kTag, "query [{}] and past_key [{}] must agree in batch", fmt::join(p.query.shape, ", "),
          fmt::join(past_key.shape, ", "));

@@ -43,7 +43,7 @@ void check(const KvConcatProblem& p, uint32_t past_rows) {
 }  // namespace
 
 void plan_kv_concat(const KvConcatProblem& p, Recorder& recorder) {
-  const uint32_t past_rows = p.past.rank() == 4 ? p.past.shape[2] : 0;
+  const uint32_t past_rows = p.past && p.past.rank() == 4 ? p.past.shape[2] : 0;
   check(p, past_rows);
   const auto& cache = p.cache.shape;
   const uint32_t rows = past_rows + p.new_rows;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <random>
 
+#include "base/half.h"
 #include "kernels/common/runner.h"
 
 namespace sluice::kernels {
@@ -95,34 +96,66 @@ TEST(Unpack, EveryWidth) {
   }
 }
 
+struct FloatBits {
+  std::vector<int32_t> keys, back, nan, halves;
+};
+
+// What testdata/float_bits.wgsl makes of floats.
+FloatBits float_bits(const std::vector<float>& floats) {
+  std::vector<int32_t> bits;
+  for (const float v : floats) bits.push_back(std::bit_cast<int32_t>(v));
+  const auto count = static_cast<uint32_t>(bits.size());
+  Runner runner(test_device());
+  std::array<Tensor, 4> y;
+  for (Tensor& t : y) t = runner.allocate(Storage::kU32, {count});
+  Dispatch dispatch;
+  dispatch.name = "float_bits";
+  dispatch.shader = {"kernels/common/testdata/float_bits.wgsl", {}};
+  dispatch.operands = {in(runner.upload({count}, bits)), out(y[0]), out(y[1]), out(y[2]), out(y[3])};
+  dispatch.groups = {count, 1, 1};
+  runner.recorder().add(std::move(dispatch));
+  runner.run();
+  return {runner.read_ints(y[0]), runner.read_ints(y[1]), runner.read_ints(y[2]), runner.read_ints(y[3])};
+}
+
 TEST(FloatBits, KeysSortLikeNumbersWithNanLast) {
   constexpr float kInf = std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> sorted = {-kInf, -3.0e38f, -1.5f,   -1e-40f, -0.0f, 0.0f, 1e-40f,
                                      1e-3f, 1.5f,     3.0e38f, kInf,    kNan,  -kNan};
-  std::vector<int32_t> bits;
-  for (const float v : sorted) bits.push_back(std::bit_cast<int32_t>(v));
-  const auto count = static_cast<uint32_t>(bits.size());
-  Runner runner(test_device());
-  const Tensor x = runner.upload({count}, bits);
-  const Tensor keys = runner.allocate(Storage::kU32, {count}), back = runner.allocate(Storage::kU32, {count}),
-               nan = runner.allocate(Storage::kU32, {count});
-  Dispatch dispatch;
-  dispatch.name = "float_bits";
-  dispatch.shader = {"kernels/common/testdata/float_bits.wgsl", {}};
-  dispatch.operands = {in(x), out(keys), out(back), out(nan)};
-  dispatch.groups = {count, 1, 1};
-  runner.recorder().add(std::move(dispatch));
-  runner.run();
-  const auto key = runner.read_ints(keys), again = runner.read_ints(back), is_nan = runner.read_ints(nan);
-  for (uint32_t i = 0; i < count; ++i) {
+  const FloatBits r = float_bits(sorted);
+  for (size_t i = 0; i < sorted.size(); ++i) {
     const bool expect_nan = std::isnan(sorted[i]);
-    EXPECT_EQ(is_nan[i], expect_nan ? 1 : 0) << i;
+    EXPECT_EQ(r.nan[i], expect_nan ? 1 : 0) << i;
     if (expect_nan) {
-      EXPECT_EQ(static_cast<uint32_t>(key[i]), 0xffffffffu);
-      EXPECT_TRUE(std::isnan(std::bit_cast<float>(again[i])));
+      EXPECT_EQ(static_cast<uint32_t>(r.keys[i]), 0xffffffffu);
+      EXPECT_TRUE(std::isnan(std::bit_cast<float>(r.back[i])));
     } else {
-      EXPECT_EQ(again[i], bits[i]) << i;
-      EXPECT_TRUE(i == 0 || static_cast<uint32_t>(key[i - 1]) < static_cast<uint32_t>(key[i])) << i;
+      EXPECT_EQ(r.back[i], std::bit_cast<int32_t>(sorted[i])) << i;
+      EXPECT_TRUE(i == 0 || static_cast<uint32_t>(r.keys[i - 1]) < static_cast<uint32_t>(r.keys[i])) << i;
+    }
+  }
+}
+
+TEST(FloatBits, NearestHalf) {
+  std::vector<float> values = {0.0f,  -0.0f, 65504,   65519.9f, 65520,  -65536,
+                               1e30f, 6e-8f, 2.9e-8f, 3.1e-8f,  -9e-8f, 6.1e-5f};
+  for (const float special :
+       {std::numeric_limits<float>::infinity(), std::nanf(""), std::numeric_limits<float>::denorm_min()})
+    values.insert(values.end(), {special, -special});
+  for (int i = 0; i < 64; ++i) values.push_back(1 + static_cast<float>(i) / 4096);  // a quarter of them between two
+  std::mt19937 random(9);
+  for (int i = 0; i < 2000; ++i) {
+    values.push_back(
+        std::ldexp(std::uniform_real_distribution<float>(-1, 1)(random), static_cast<int>(random() % 44) - 26));
+  }
+  const FloatBits result = float_bits(values);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto actual = std::bit_cast<float>(result.halves[i]);
+    const float expected = half_to_float(float_to_half(values[i]));
+    if (std::isnan(expected)) {
+      EXPECT_TRUE(std::isnan(actual)) << i;
+    } else {
+      EXPECT_EQ(actual, expected) << values[i];
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -63,6 +64,12 @@ inline Operand in(const Tensor& t) { return operand(t, gpu::Access::kRead); }
 inline Operand out(const Tensor& t) { return operand(t, gpu::Access::kReadWrite); }
 Operand touching(uint64_t bytes, Operand operand);
 
+// What a workgroup of a dispatch takes.
+struct Footprint {
+  uint32_t invocations = 0;
+  uint32_t bytes = 0;  // of workgroup memory, at most
+};
+
 struct Dispatch {
   std::string name;  // kernel and variant, for profiles: "matmul_nbits/gemv"
   shader::Shader shader;
@@ -71,6 +78,12 @@ struct Dispatch {
   std::vector<std::byte> uniforms;  // @group(0) @binding(operands.size()), when not empty
   std::array<uint32_t, 3> groups = {1, 1, 1};
   Operand indirect;  // slot of three u32 counts, instead of groups, when set
+  // Set where the dispatch may run side by side with others (lower/side_by_side.h). It is then worth while only for
+  // work that a dispatch's own start is a good part of.
+  std::optional<Footprint> footprint = std::nullopt;
+  // Where the planner can do with other workgroups too: the same work in workgroups of that many invocations, if that
+  // is possible.
+  std::function<std::optional<Dispatch>(uint32_t invocations)> resized = nullptr;
 
   // Stores a params struct: trivially copyable, alignas(16), mirrored field by field in the WGSL.
   template <class Params>

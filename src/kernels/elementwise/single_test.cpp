@@ -5,6 +5,7 @@
 #include <limits>
 #include <random>
 
+#include "base/half.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/elementwise/test_values.h"
 
@@ -116,6 +117,28 @@ TEST(SingleOperator, CastsBetweenAllStorages) {
       }
     }
   }
+}
+
+TEST(SingleOperator, CastsToTheNearestHalf) {
+  if (!has_f16()) GTEST_SKIP() << "no f16";
+  std::mt19937 random(12);
+  std::vector<float> values(4096);
+  for (float& v : values)
+    v = std::ldexp(std::uniform_real_distribution<float>(-1, 1)(random), static_cast<int>(random() % 30) - 13);
+  for (size_t i = 0; i < 64; ++i) values[i] = 1 + static_cast<float>(i) / 2048;  // every second between two
+  const auto count = static_cast<uint32_t>(values.size());
+  Runner runner(test_device());
+  const Tensor y = runner.allocate(Storage::kF16, {count});
+  plan_cast(runner.upload(Storage::kF32, {count}, values), y, runner.recorder());
+  runner.run();
+  const auto actual = runner.read_floats(y);
+  size_t wrong = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float expected = half_to_float(float_to_half(values[i]));
+    if (actual[i] != expected && ++wrong < 8)
+      ADD_FAILURE() << values[i] << " became " << actual[i] << ", not " << expected;
+  }
+  EXPECT_EQ(wrong, 0u);
 }
 
 TEST(SingleOperator, WrapsNarrowTypes) {

@@ -153,11 +153,18 @@ void check_norm(const MatMulProblem& p, const Params& q) {
 
 Dispatch common_dispatch(const MatMulProblem& p) {
   Dispatch d;
-  d.shader.defines = {{"A", wgsl_type(p.a.storage)},    {"C", p.c ? wgsl_type(p.c.storage) : "f32"},
-                      {"Y", wgsl_type(p.y.storage)},    {"HAS_C", p.c ? 1u : 0u},
-                      {"TRANS_B", p.trans_b ? 1u : 0u}, {"AT_PARAMS", p.norm_weight ? 5u : 4u}};
+  d.shader.defines = {{"C", p.c ? wgsl_type(p.c.storage) : "f32"},
+                      {"Y", wgsl_type(p.y.storage)},
+                      {"HAS_C", p.c ? 1u : 0u},
+                      {"TRANS_B", p.trans_b ? 1u : 0u},
+                      {"AT_PARAMS", p.norm_weight ? 5u : 4u}};
   d.operands = {in(p.a), in(p.b), in(p.c ? p.c : p.a), out(p.y)};
   return d;
+}
+
+std::string elements_type(const Tensor& t, bool wide) {
+  const std::string type = wgsl_type(t.storage);
+  return wide ? "vec4<" + type + ">" : type;
 }
 
 // How matmul_gemv.wgsl divides the work: few columns a workgroup where there are few in all.
@@ -178,28 +185,38 @@ void plan_gemv(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& re
   d.name = p.norm_weight ? "matmul/norm_gemv" : "matmul/gemv";
   d.shader.file = "kernels/matmul/matmul_gemv.wgsl";
   d.shader.in_bounds = true;
-  const std::string b = wgsl_type(p.b.storage);
-  const Defines more = {{"B", shape.per == 4 ? "vec4<" + b + ">" : b},
-                        {"WG", shape.workgroup},
-                        {"ROWS", shape.rows},
-                        {"COLUMNS", shape.columns},
-                        {"PER", shape.per},
-                        {"NORM", p.norm_weight ? 1u : 0u},
-                        {"G", p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32"}};
+  const Defines more = {
+      {"A", wgsl_type(p.a.storage)},     {"B", elements_type(p.b, shape.per == 4)},
+      {"WG", shape.workgroup},           {"ROWS", shape.rows},
+      {"COLUMNS", shape.columns},        {"PER", shape.per},
+      {"NORM", p.norm_weight ? 1u : 0u}, {"G", p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32"}};
   d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
   if (p.norm_weight) d.operands.push_back(in(p.norm_weight));
+  d.footprint = {shape.workgroup, shape.workgroup * 4 * (shape.rows * shape.per + (p.norm_weight ? 1 : 0))};
   d.groups = fold_groups(uint64_t{ceil_div(q.n, shape.columns)} * q.batches, recorder.caps());
   recorder.add(std::move(d));
 }
 
+// Products of float16 operands are exact in f32: matrices lose nothing.
+TileCore core_of(const MatMulProblem& p, const gpu::Caps& caps) {
+  const bool halves = p.a.storage == Storage::kF16 && p.b.storage == Storage::kF16;
+  return halves && has_subgroup_matrices(caps) ? TileCore::kMatrices : TileCore::kMultiplyAdds;
+}
+
 void plan_gemm(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& recorder) {
-  const TileShape tile = tile_shape({TileCore::kMultiplyAdds, q.m, q.n, q.batches}, recorder.caps());
-  d.name = "matmul/gemm";
+  const TileShape tile = tile_shape({core_of(p, recorder.caps()), q.m, q.n, q.batches}, recorder.caps());
+  const auto wide = [&](uint32_t length) { return length % 4 == 0 && q.k != 0; };
+  const bool a_wide = !p.trans_a && wide(q.k), b_wide = wide(p.trans_b ? q.k : q.n);
+  d.name = tile.core == TileCore::kMatrices ? "matmul/gemm_matrices" : "matmul/gemm";
   d.shader.file = "kernels/matmul/matmul_gemm.wgsl";
   d.shader.in_bounds = q.k != 0;  // lines and places in K beyond the last are read like the last
   append_tile_defines(tile, q.k, d.shader.defines);
-  d.shader.defines.emplace_back("B", wgsl_type(p.b.storage));
-  d.shader.defines.emplace_back("TRANS_A", p.trans_a ? 1u : 0u);
+  const Defines more = {{"A", elements_type(p.a, a_wide)},
+                        {"B", elements_type(p.b, b_wide)},
+                        {"A_WIDE", a_wide ? 1u : 0u},
+                        {"B_WIDE", b_wide ? 1u : 0u},
+                        {"TRANS_A", p.trans_a ? 1u : 0u}};
+  d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
   d.groups = fold_groups(uint64_t{ceil_div(q.n, tile.columns)} * ceil_div(q.m, tile.rows) * q.batches, recorder.caps());
   recorder.add(std::move(d));
 }

@@ -62,10 +62,12 @@ uint32_t team_columns(const JoinedMatMulNBitsProblem& p, bool int8) {
   return int8 ? 1 : 2;
 }
 
-RowShape row_shape(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout, const gpu::Caps& caps) {
+// `workgroup`: see team_shape().
+RowShape row_shape(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout, const gpu::Caps& caps,
+                   uint32_t workgroup) {
   constexpr uint32_t kUnitsInFlight = 8, kGroups = 512;
   RowShape shape;
-  shape.team = team_shape(layout.units, caps);
+  shape.team = team_shape(layout.units, caps, workgroup);
   shape.int8 = takes_bytes(p.products[0], layout, shape.team, caps);
   shape.team.columns = team_columns(p, shape.int8);
   if (shape.int8) {
@@ -81,6 +83,15 @@ RowShape row_shape(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout,
   }
   if (p.products.size() == 1) shape.tiles = std::clamp(shape.all_tiles / kGroups, 1u, 16u);
   return shape;
+}
+
+// Workgroup memory: partial sums, the row and the sum of its squares.
+Footprint footprint(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout, const RowShape& shape) {
+  const TeamShape& team = shape.team;
+  const uint32_t rows = rows_of(p.products[0]);
+  const uint32_t row = shape.int8 ? rows * layout.units * (layout.unit_values + 4) : shape.staged * 16;
+  const uint32_t squares = p.products[0].norm_weight ? team.workgroup * 4 : 0;
+  return {team.workgroup, rows * team.partials() * team.columns * 4 + row + squares};
 }
 
 Params row_params(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout, const RowShape& shape) {
@@ -151,19 +162,12 @@ Defines row_defines(const JoinedMatMulNBitsProblem& p, const NBitsLayout& layout
           {"STAGED", shape.staged}};
 }
 
-}  // namespace
-
-bool row_kernel_takes(const MatMulNBitsProblem& p, const gpu::Caps& caps) {
-  const NBitsLayout layout = nbits_layout(weights_of(p, 1));
-  return p.y.rows() == 1 || takes_bytes(p, layout, team_shape(layout.units, caps), caps);
-}
-
-void plan_matmul_nbits_row(const JoinedMatMulNBitsProblem& p, Recorder& recorder) {
-  const MatMulNBitsProblem& first = p.products[0];
-  const NBitsWeights weights = weights_of(first, static_cast<uint32_t>(p.products.size()));
+// In workgroups of so many invocations; 0: as suits the device.
+Dispatch row_dispatch(const JoinedMatMulNBitsProblem& p, const gpu::Caps& caps, uint32_t workgroup) {
+  const NBitsWeights weights = weights_of(p.products[0], static_cast<uint32_t>(p.products.size()));
   const NBitsLayout layout = nbits_layout(weights);
-  const RowShape shape = row_shape(p, layout, recorder.caps());
-  if (first.norm_weight && !shape.int8 && shape.staged == 0)
+  const RowShape shape = row_shape(p, layout, caps, workgroup);
+  if (p.products[0].norm_weight && !shape.int8 && shape.staged == 0)
     fail(kTag, "the norm needs one row that fits in workgroup memory");
   Dispatch d;
   d.name = dispatch_name(p, shape);
@@ -173,12 +177,37 @@ void plan_matmul_nbits_row(const JoinedMatMulNBitsProblem& p, Recorder& recorder
   append_nbits_defines(weights, d.shader.defines);
   append_team_defines(shape.team, d.shader.defines);
   bind(p, d);
-  if (d.operands.size() > recorder.caps().max_storage_buffers) {
-    fail(kTag, "{} products in one need {} bindings, more than the device's limit of {}", p.products.size(),
-         d.operands.size(), recorder.caps().max_storage_buffers);
-  }
   d.set_uniforms(row_params(p, layout, shape));
-  d.groups = fold_groups(ceil_div(shape.all_tiles, shape.tiles), recorder.caps());
+  d.groups = fold_groups(ceil_div(shape.all_tiles, shape.tiles), caps);
+  d.footprint = footprint(p, layout, shape);
+  return d;
+}
+
+// The same sums in the same order: only workgroups hold more or fewer teams.
+std::optional<Dispatch> resized(const JoinedMatMulNBitsProblem& p, const gpu::Caps& caps, uint32_t workgroup) {
+  const NBitsLayout layout = nbits_layout(weights_of(p.products[0], 1));
+  const RowShape before = row_shape(p, layout, caps, 0), shape = row_shape(p, layout, caps, workgroup);
+  const bool alike = shape.int8 == before.int8 && (shape.staged == 0) == (before.staged == 0) &&
+                     shape.team.lanes == before.team.lanes && shape.team.subgroups == before.team.subgroups;
+  if (!alike || workgroup % shape.team.lanes != 0 || workgroup > caps.max_invocations) return std::nullopt;
+  return row_dispatch(p, caps, workgroup);
+}
+
+}  // namespace
+
+bool row_kernel_takes(const MatMulNBitsProblem& p, const gpu::Caps& caps) {
+  const NBitsLayout layout = nbits_layout(weights_of(p, 1));
+  return p.y.rows() == 1 || takes_bytes(p, layout, team_shape(layout.units, caps), caps);
+}
+
+void plan_matmul_nbits_row(const JoinedMatMulNBitsProblem& p, Recorder& recorder) {
+  const gpu::Caps& caps = recorder.caps();
+  Dispatch d = row_dispatch(p, caps, 0);
+  if (d.operands.size() > caps.max_storage_buffers) {
+    fail(kTag, "{} products in one need {} bindings, more than the device's limit of {}", p.products.size(),
+         d.operands.size(), caps.max_storage_buffers);
+  }
+  d.resized = [p, caps](uint32_t workgroup) { return resized(p, caps, workgroup); };
   recorder.add(std::move(d));
 }
 

@@ -152,6 +152,51 @@ TEST(MatMul, ColumnsInQuads) {
   check({{3, 2, 40}, {3, 40, 8}, {}, {3, 2, 8}}, ++seed);
 }
 
+// Rows and columns of whole vectors and not, at the edges of tiles; by subgroup matrices where the device has them.
+TEST(MatMul, TilesOfManyRows) {
+  uint32_t seed = 600;
+  for (const Storage storage : float_storages()) {
+    for (const auto& [m, n] : {std::pair{9u, 36u}, {31u, 33u}, {64u, 65u}, {65u, 64u}, {130u, 260u}, {200u, 4u}}) {
+      for (const uint32_t k : {2u, 30u, 36u, 64u, 200u}) {
+        for (const bool trans_b : {false, true}) {
+          Case c{{m, k}, trans_b ? Shape{n, k} : Shape{k, n}, {n}, {m, n}, seed % 2 == 0};
+          c.trans_b = trans_b;
+          c.a_storage = c.b_storage = storage;
+          check(c, ++seed);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+    Case batched{{3, 70, 40}, {3, 40, 36}, {}, {3, 70, 36}};
+    batched.a_storage = batched.b_storage = storage;
+    check(batched, ++seed);
+  }
+}
+
+Dispatch planned(Storage a, Storage b, bool trans_b, const gpu::Caps& caps) {
+  MatMulProblem p;
+  p.a = {1, a, {100, 64}};
+  p.b = {2, b, trans_b ? Shape{32, 64} : Shape{64, 32}};
+  p.y = {3, a, {100, 32}};
+  p.trans_b = trans_b;
+  Recorder recorder(caps);
+  plan_matmul(p, recorder);
+  return recorder.dispatches().back();
+}
+
+// The device's compiler sees a text only on a device that has the feature; SLUICE_DUMP_WGSL keeps these for Tint.
+TEST(MatMul, MatricesTakeHalves) {
+  const gpu::Caps caps = caps_with_matrices();
+  for (const bool trans_b : {false, true}) {
+    const Dispatch halves = planned(Storage::kF16, Storage::kF16, trans_b, caps);
+    EXPECT_EQ(halves.name, "matmul/gemm_matrices");
+    EXPECT_TRUE(shader::is_for_tint_only(shader::expand(halves.shader, {})));
+    shader::dump(halves.shader);
+    EXPECT_EQ(planned(Storage::kF16, Storage::kF32, trans_b, caps).name, "matmul/gemm");
+    EXPECT_EQ(planned(Storage::kF16, Storage::kF16, trans_b, gpu::Caps{}).name, "matmul/gemm");
+  }
+}
+
 TEST(MatMul, EmptySumIsZero) {
   check({{3, 0}, {0, 5}, {5}, {3, 5}, true}, 300);
   check({{30, 0}, {0, 5}, {}, {30, 5}}, 301);

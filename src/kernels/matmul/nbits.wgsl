@@ -16,6 +16,18 @@ const UNIT_VALUES: u32 = UNIT * VALUES;
 #include "kernels/matmul/nbits_sets.wgsl"
 #endif
 
+#if ALIGNED == 0
+// Word i of a row, of the two that hold its bytes. Where the row ends in the first of them, nothing else is read.
+fn unaligned_word(row: u32, i: u32) -> u32 {
+  let start = row * params.row_pitch;
+  let byte = start + 4u * i;
+  let last = min(byte + 3u, start + params.row_pitch - 1u);
+  let shift = 8u * (byte % 4u);
+  let low = weights[byte / 4u] >> shift;
+  return select(low | (weights[last / 4u] << ((32u - shift) % 32u)), low, shift == 0u);
+}
+#endif
+
 fn block_of(k: u32) -> u32 {
 #if BLOCK == 0
   return 0u;

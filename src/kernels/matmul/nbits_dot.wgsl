@@ -40,10 +40,7 @@ fn load_unit(row: u32, unit: u32) -> Unit {
   return v;
 #endif
 #elif ALIGNED == 0
-  let byte = row * params.row_pitch + 4u * unit;
-  let shift = 8u * (byte % 4u);
-  let low = weights[byte / 4u] >> shift;
-  return select(low | (weights[byte / 4u + 1u] << ((32u - shift) % 32u)), low, shift == 0u);
+  return unaligned_word(row, unit);
 #else
   return weights[row * params.row_pitch + unit];
 #endif

@@ -65,10 +65,12 @@ uint32_t activation_access(uint32_t k, const NBitsLayout& layout) {
   return k % layout.unit_values == 0 ? 2 : 1;
 }
 
-TeamShape team_shape(uint64_t units, const gpu::Caps& caps) {
+TeamShape team_shape(uint64_t units, const gpu::Caps& caps, uint32_t workgroup) {
   constexpr uint64_t kUnitsOfLane = 4;  // more make the longest wait too long, fewer leave lanes without work
   TeamShape shape;
-  shape.workgroup = caps.software ? 128 : std::min(256u, std::bit_floor(caps.max_invocations));
+  shape.workgroup = workgroup != 0  ? workgroup
+                    : caps.software ? 128
+                                    : std::min(256u, std::bit_floor(caps.max_invocations));
   shape.subgroups = caps.subgroups && caps.subgroup_max > 0 && caps.subgroup_max <= shape.workgroup;
   if (shape.subgroups) shape.smallest_subgroup = std::max(1u, caps.subgroup_min);
   shape.lanes = caps.software ? 8 : 32;  // a CPU runs invocations in turn: fewer partial sums are better

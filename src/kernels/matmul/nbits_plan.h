@@ -49,7 +49,8 @@ struct TeamShape {
   uint32_t teams() const { return workgroup / lanes; }
   uint32_t partials() const { return workgroup / smallest_subgroup; }  // of a workgroup, in lane_sum.wgsl
 };
-TeamShape team_shape(uint64_t units, const gpu::Caps& caps);
+// `workgroup`: of so many invocations; 0: as suits the device.
+TeamShape team_shape(uint64_t units, const gpu::Caps& caps, uint32_t workgroup = 0);
 // WG, LANES, COLS, SUBGROUPS, PARTIALS.
 void append_team_defines(const TeamShape& team, Defines& defines);
 

@@ -50,10 +50,7 @@ fn put_values(load: u32, column: u32, first_quad: u32) {
 #else
 fn weight_word(row: u32, k: u32) -> u32 {
 #if ALIGNED == 0
-  let byte = row * params.row_pitch + k * BITS / 8u;
-  let shift = 8u * (byte % 4u);
-  let low = weights[byte / 4u] >> shift;
-  return select(low | (weights[byte / 4u + 1u] << ((32u - shift) % 32u)), low, shift == 0u);
+  return unaligned_word(row, k / VALUES);
 #elif UNIT == 1
   return weights[row * params.row_pitch + k / VALUES];
 #else

@@ -69,6 +69,15 @@ FixedShape up_shape(const QMoEProblem& p, const QMoESizes& s, const gpu::Caps& c
   return up_shape(nbits_layout(up_weights(p, s)).units, rows, uint64_t{down.units} * p.k * s.tokens, caps);
 }
 
+// Workgroup memory of qmoe_fixed_fc1.wgsl.
+uint32_t up_bytes(const QMoEProblem& p, const QMoESizes& s, const gpu::Caps& caps) {
+  const NBitsLayout layout = nbits_layout(up_weights(p, s)), down = nbits_layout(down_weights(p, s));
+  const FixedShape shape = up_shape(p, s, caps);
+  const uint32_t row = layout.units * (layout.unit_values / 8 * 20 + 4);
+  const uint32_t sums = shape.parts * down.unit_values * 8 + down.unit_values * 4 + shape.workgroup * 4;
+  return row + sums + selection_bytes(s);
+}
+
 void plan_up(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Recorder& recorder) {
   const NBitsWeights weights = up_weights(p, s);
   const FixedShape shape = up_shape(p, s, recorder.caps());
@@ -95,6 +104,7 @@ void plan_up(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Reco
   params.inner_units = nbits_layout(down_weights(p, s)).units;
   d.set_uniforms(params);
   d.groups = fold_groups(uint64_t{params.inner_units} * p.k * s.tokens, recorder.caps());
+  d.footprint = {shape.workgroup, up_bytes(p, s, recorder.caps())};
   recorder.add(std::move(d));
 }
 
@@ -112,21 +122,13 @@ void plan_down(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Re
   params.inner_units = units;
   d.set_uniforms(params);
   d.groups = fold_groups(uint64_t{ceil_div(s.hidden, 2 * shape.teams())} * s.tokens, recorder.caps());
+  d.footprint = {shape.workgroup, shape.teams() * shape.parts * 8};
   recorder.add(std::move(d));
 }
 
 bool takes_rows(const NBitsWeights& weights) {
   const NBitsLayout layout = nbits_layout(weights);
   return layout.aligned && layout.unit == 4 && weights.k % 4 == 0;
-}
-
-// Workgroup memory of qmoe_fixed_fc1.wgsl.
-uint64_t up_bytes(const QMoEProblem& p, const QMoESizes& s, const gpu::Caps& caps) {
-  const NBitsLayout layout = nbits_layout(up_weights(p, s)), down = nbits_layout(down_weights(p, s));
-  const FixedShape shape = up_shape(p, s, caps);
-  const uint64_t row = uint64_t{layout.units} * (layout.unit_values / 8 * 20 + 4);
-  const uint64_t sums = uint64_t{shape.parts} * down.unit_values * 8 + down.unit_values * 4 + shape.workgroup * 4;
-  return row + sums + selection_bytes(s);
 }
 
 }  // namespace
@@ -140,7 +142,8 @@ bool takes_fixed(const QMoEProblem& p, const QMoESizes& s, const gpu::Caps& caps
 void plan_qmoe_fixed(const QMoEProblem& p, const QMoESizes& s, Recorder& recorder) {
   const NBitsLayout layout = nbits_layout(down_weights(p, s));
   const uint32_t words = layout.unit_values / 2 + 1;  // of a unit's packets, and its step
-  const Tensor inner = recorder.scratch(Storage::kU32, {head_words(p, s) + s.tokens * p.k * layout.units * words});
+  const uint32_t rows = ceil_div(s.tokens * p.k * layout.units * words, 4) * 4;  // the second product reads it in fours
+  const Tensor inner = recorder.scratch(Storage::kU32, {head_words(p, s) + rows});
   plan_up(p, s, inner, recorder);
   plan_down(p, s, inner, recorder);
 }

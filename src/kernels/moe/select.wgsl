@@ -29,6 +29,14 @@ fn score(logit: f32) -> f32 {
   return 1.0 / (1.0 + exp(min(-logit, 88.0)));
 }
 
+fn choice_of(x: f32) -> f32 {
+#if C == f16
+  return nearest_half(x);
+#else
+  return x;
+#endif
+}
+
 fn log_score(logit: f32) -> f32 {
   return max(min(logit, 0.0) - log(1.0 + exp(max(-abs(logit), -88.0))), params.least_log);
 }
@@ -38,9 +46,9 @@ fn expert_key(logit: f32, expert: u32) -> u32 {
 #if MIX != 5
   return logit_key(logit);
 #else
-  var choice = f32(C(score(logit)));
+  var choice = choice_of(score(logit));
 #if HAS_CHOICE_BIAS
-  choice = f32(C(choice + f32(choice_bias[expert])));
+  choice = choice_of(choice + f32(choice_bias[expert]));
 #endif
   return select(logit_key(choice), 0xffffffffu, is_nan(logit));
 #endif

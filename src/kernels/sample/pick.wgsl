@@ -42,6 +42,10 @@ fn draw(lane: u32, step: u32, greatest: f32) -> u32 {
   let each = (params.blocks + WG - 1u) / WG;
   var mine = U64(0u, 0u);
   for (var b = lane * each; b < min((lane + 1u) * each, params.blocks); b++) { mine = add64(mine, sums[1u + b]); }
+  if (lane == 0u) {  // where no mass was kept, id 0 is drawn
+    chosen = 0u;
+    chosen_rest = U64(0u, 0u);
+  }
   var before = sub64(prefix_sum(lane, mine), mine);
   let total = workgroupUniformLoad(&parts[WG - 1u]);
   let drawn = scale64(total, philox(vec4<u32>(step, 0u, 0u, 0u), vec2<u32>(settings.seed_lo, settings.seed_hi)).x);
