@@ -141,7 +141,7 @@ bool takes_fixed(const QMoEProblem& p, const QMoESizes& s, const gpu::Caps& caps
 
 void plan_qmoe_fixed(const QMoEProblem& p, const QMoESizes& s, Recorder& recorder) {
   const NBitsLayout layout = nbits_layout(down_weights(p, s));
-  const uint32_t words = layout.unit_values / 2 + 1;  // of a unit's packets, and its step
+  const uint32_t words = layout.unit_values / 2 + 1;                             // of a unit's packets, and its step
   const uint32_t rows = ceil_div(s.tokens * p.k * layout.units * words, 4) * 4;  // the second product reads it in fours
   const Tensor inner = recorder.scratch(Storage::kU32, {head_words(p, s) + rows});
   plan_up(p, s, inner, recorder);
