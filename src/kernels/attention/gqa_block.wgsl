@@ -28,9 +28,10 @@ struct Place {
 
 fn place_of(flat: u32) -> Place {
   let split = flat % params.splits;
-  // Later rows see more keys: they start first.
-  let block = params.blocks - 1u - flat / params.splits % params.blocks;
-  let head = flat / (params.splits * params.blocks);
+  let heads = params.workgroups / (params.splits * params.blocks);   // of all sequences
+  let head = flat / params.splits % heads;
+  // Later rows see more keys: those of all heads start first, so that what is left for the end is short.
+  let block = params.blocks - 1u - flat / params.splits / heads;
   let b = head / params.kv_heads;
   let keys = block_keys(b, block);
   let begin = keys.first + i32(split) * keys.chunk;

@@ -18,16 +18,18 @@
 namespace sluice::kernels::gqa {
 namespace {
 
-constexpr uint32_t kDecodeRows = 64;   // at most, for the decode kernel
-constexpr uint32_t kBlockRows = 4;     // of the decode kernel, at most
-constexpr uint32_t kTeamKeys = 4;      // that a team of the decode kernel takes at a time
-constexpr uint32_t kUnsplitTiles = 4;  // at most, that a workgroup takes in less time than joining splits
-constexpr uint32_t kFewGroups = 128;   // workgroups without splits that hide the latency of memory
-constexpr uint32_t kGroups = 256;      // workgroups that fill a large GPU
-constexpr uint32_t kMaxSplits = 64;    // joining more costs more than it saves
+constexpr uint32_t kDecodeRows = 64;        // at most, for the decode kernel
+constexpr uint32_t kBlockRows = 4;          // of the decode kernel, at most
+constexpr uint32_t kTeamKeys = 4;           // that a team of the decode kernel takes at a time
+constexpr uint32_t kUnsplitTiles = 4;       // at most, that a workgroup takes in less time than joining splits
+constexpr uint32_t kUnsplitTilesOfOne = 8;  // the same for one new token, with fewer rows to join
+constexpr uint32_t kFewGroups = 128;        // workgroups without splits that hide the latency of memory
+constexpr uint32_t kGroups = 256;           // workgroups that fill a large GPU
+constexpr uint32_t kMostGroups = 768;       // the same where each waits for its arithmetic
+constexpr uint32_t kMaxSplits = 64;         // joining more costs more than it saves
 constexpr uint32_t kPrefillRows = 64, kPrefillKeys = 32;
-constexpr uint32_t kMatrix = 16;       // rows of a subgroup matrix, as many as a subgroup takes
-constexpr uint32_t kPrefillTiles = 4;  // of a split at least: joining must save the time of some
+constexpr uint32_t kMatrix = 16;      // rows of a subgroup matrix, as many as a subgroup takes
+constexpr uint32_t kMatrixTiles = 4;  // of a split at least with matrices: joining must save the time of some
 
 // Keys that a block of rows is expected to see at most.
 uint64_t most_keys(const GroupQueryAttentionProblem& p, const Sizes& s, uint32_t rows) {
@@ -41,8 +43,8 @@ uint64_t blocks_of(const Sizes& s, uint32_t rows) {
 }
 
 // At most so many splits that the workgroups reach the target.
-uint32_t splits_of(const Sizes& s, const Variant& v, uint64_t most) {
-  const uint64_t wanted = kGroups / blocks_of(s, v.rows);
+uint32_t splits_of(const Sizes& s, const Variant& v, uint64_t most, uint32_t groups) {
+  const uint64_t wanted = groups / blocks_of(s, v.rows);
   return static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 1, std::min<uint64_t>(most, kMaxSplits)));
 }
 
@@ -56,10 +58,10 @@ Variant choose_decode(const GroupQueryAttentionProblem& p, const Sizes& s, const
   const uint32_t all = std::min(s.head_size > 128 ? 2 : kBlockRows, std::bit_ceil(s.seq * s.group));
   const bool turns = can_turn(p, s, caps);
   Variant v = decode_variant(s, 1, turns, caps);
-  const bool split = tiles_of(p, s, v) > kUnsplitTiles;
+  const bool split = tiles_of(p, s, v) > (s.seq == 1 ? kUnsplitTilesOfOne : kUnsplitTiles);
   while (v.rows < all && blocks_of(s, v.rows) * (split ? tiles_of(p, s, v) : 1) > (split ? kGroups : kFewGroups))
     v = decode_variant(s, 2 * v.rows, turns, caps);
-  if (split) v.splits = splits_of(s, v, tiles_of(p, s, v));
+  if (split) v.splits = splits_of(s, v, tiles_of(p, s, v), kGroups);
   return v;
 }
 
@@ -101,8 +103,10 @@ Variant prefill_variant(Kernel kernel, const gpu::Caps& caps) {
 
 Variant choose(const GroupQueryAttentionProblem& p, const Sizes& s, const gpu::Caps& caps) {
   if (uint64_t{s.seq} * s.group <= kDecodeRows) return choose_decode(p, s, caps);
-  Variant v = prefill_variant(can_use_matrices(p, s, caps) ? Kernel::kPrefillMatrices : Kernel::kPrefill, caps);
-  v.splits = splits_of(s, v, ceil_div64(tiles_of(p, s, v), kPrefillTiles));
+  const bool matrices = can_use_matrices(p, s, caps);
+  Variant v = prefill_variant(matrices ? Kernel::kPrefillMatrices : Kernel::kPrefill, caps);
+  const uint64_t tiles = tiles_of(p, s, v);
+  v.splits = matrices ? splits_of(s, v, ceil_div64(tiles, kMatrixTiles), kGroups) : splits_of(s, v, tiles, kMostGroups);
   return v;
 }
 
