@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "decode/engine.h"
+#include "decode/step_plan.h"
 #include "gpu/testing.h"
 #include "kernels/common/runner.h"
 #include "onnx/import.h"
@@ -86,6 +87,17 @@ TEST_F(TokenLoop, CacheGrowsByDoubling) {
   Engine& fresh = engine();
   generate(fresh, prompt(400), 1);  // has 512 from the start
   EXPECT_EQ(generate(fresh, prompt(250), 20), grown);
+}
+
+// A cache that has grown costs a short conversation nothing: its attention is that of a small one.
+TEST_F(TokenLoop, ProgramsFollowTheLength) {
+  const ModelFiles files = find_model_files(kDemo, "");
+  const ModelGraph model(onnx::import_model(files.onnx), files);
+  const auto dispatches = [&](uint32_t capacity, uint32_t length) {
+    return plan_step(model, {1, StepKind::kLastLogits, capacity, true, length}, device_.caps()).dispatches.size();
+  };
+  EXPECT_EQ(dispatches(32768, 256), dispatches(256, 256));
+  EXPECT_GT(dispatches(32768, 32768), dispatches(256, 256));
 }
 
 // While a cache grows, no more than one layer's old buffer lives beside the new ones.

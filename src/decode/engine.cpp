@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
 #include <cstring>
 #include <limits>
@@ -48,7 +49,7 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
   const auto start = Clock::now();
   const uint32_t longest = context_length().value_or(std::numeric_limits<uint32_t>::max());
   options_.chunk = std::min(options_.chunk, longest);
-  capacity_ = std::min(kFirstCapacity, longest);
+  capacity_ = length_ = std::min(kFirstCapacity, longest);
   const ModelPlan plan = plan_model(model_, options_.chunk, std::max(capacity_, options_.chunk), device_.caps());
   runtime::throw_obstacles(fmt::format("the model cannot run on {}", device_.info().name), plan.obstacles);
   check_fit(plan.need);
@@ -64,7 +65,7 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
   device_.wait_idle();
   times_.upload = seconds_since(planned);
   const auto uploaded = Clock::now();
-  programs_.emplace(std::tuple(token.rows, token.kind, token.greedy), build(step, token));
+  programs_.emplace(key_of(token), build(step, token));
   times_.compile = seconds_since(uploaded);
   log(Component::kDecode, LogLevel::kInfo, "model ready",
       {{"weights", weights_.bytes()},
@@ -125,24 +126,27 @@ Engine::Compiled Engine::build(const StepPlan& plan, const StepShape& shape) {
 
 StepShape Engine::shape_of(uint32_t rows, StepKind kind) const {
   const bool draws = sampling_.temperature > 0;
-  return {rows, kind, capacity_, kind == StepKind::kLastLogits && !draws};
+  return {rows, kind, capacity_, kind == StepKind::kLastLogits && !draws, rows == 1 ? length_ : capacity_};
 }
 
 Engine::Compiled& Engine::program(uint32_t rows, StepKind kind) {
   const StepShape shape = shape_of(rows, kind);
-  const auto key = std::tuple(rows, kind, shape.greedy);
-  if (const auto found = programs_.find(key); found != programs_.end()) return found->second;
+  if (const auto found = programs_.find(key_of(shape)); found != programs_.end()) return found->second;
   if (programs_.size() >= kMaxPrograms) {  // tails of prompts come in all lengths
     std::erase_if(programs_, [&](const auto& entry) {
       const uint32_t length = std::get<0>(entry.first);
       return length != 1 && length != options_.chunk;
     });
   }
-  return programs_.emplace(key, compile(shape)).first->second;
+  return programs_.emplace(key_of(shape), compile(shape)).first->second;
 }
 
-void Engine::ensure_capacity(uint32_t tokens) {
-  if (tokens <= capacity_) return;
+void Engine::make_room(uint32_t tokens) {
+  if (tokens > capacity_) grow(tokens);
+  length_ = std::min(capacity_, std::max(kFirstCapacity, std::bit_ceil(tokens)));
+}
+
+void Engine::grow(uint32_t tokens) {
   const uint32_t capacity = next_capacity(tokens);
   programs_.clear();  // they hold the old buffers and the old capacity
   for (size_t i = 0; i < states_.size(); ++i) {
@@ -255,7 +259,7 @@ void Engine::run_logits(std::span<const uint32_t> ids, const LogitsSink& sink) {
   cancel();
   check_ids(ids);
   check_length(tokens_.size() + ids.size());
-  ensure_capacity(static_cast<uint32_t>(tokens_.size() + ids.size()));
+  make_room(static_cast<uint32_t>(tokens_.size() + ids.size()));
   write_state();
   const uint64_t longest = std::min<uint64_t>(ids.size(), options_.chunk);
   const uint64_t most = std::min(kMaxLogitsBytes, device_.caps().max_binding);
@@ -294,7 +298,7 @@ uint32_t Engine::start(std::span<const uint32_t> conversation, const kernels::Sa
   check_ids(conversation);
   check_length(conversation.size());
   const uint32_t kept = reuse_prefix(conversation);
-  ensure_capacity(static_cast<uint32_t>(conversation.size()));
+  make_room(static_cast<uint32_t>(conversation.size()));
   write_sampling(conversation, settings);
   write_state();
   const uint64_t room =
@@ -324,7 +328,7 @@ uint32_t Engine::start(std::span<const uint32_t> conversation, const kernels::Sa
 void Engine::submit_steps() {
   while (!stopped_ && flights_.size() < kMaxFlights && submitted_ < max_tokens_) {
     const uint32_t count = std::min({max_tokens_ - submitted_, submitted_, kMaxTokensPerSubmission});
-    ensure_capacity(static_cast<uint32_t>(tokens_.size()) + submitted_ + count - 1);
+    make_room(static_cast<uint32_t>(tokens_.size()) + submitted_ + count - 1);
     const Compiled& compiled = program(1, StepKind::kLastLogits);
     gpu::Commands commands(device_);
     for (uint32_t i = 0; i < count; ++i) commands.dispatch(compiled.program.steps());

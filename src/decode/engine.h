@@ -89,6 +89,8 @@ class Engine {
     runtime::Program program;
     kernels::Tensor logits;
   };
+  using ProgramKey = std::tuple<uint32_t, StepKind, bool, uint32_t>;  // rows, kind, whether it is greedy, length
+  static ProgramKey key_of(const StepShape& shape) { return {shape.rows, shape.kind, shape.greedy, shape.length}; }
   struct State {  // of model_.states(), by index
     kernels::Tensor tensor;
     std::shared_ptr<gpu::Buffer> buffer;
@@ -104,11 +106,13 @@ class Engine {
   std::shared_ptr<gpu::Buffer> logits_buffer(const kernels::Tensor& logits);
   const std::shared_ptr<gpu::Buffer>& loop(LoopSlot slot) const { return loop_.at(slot_of(slot)); }
   Compiled& program(uint32_t rows, StepKind kind);
-  // The step as the present capacity and sampling settings ask for it.
+  // The step as the present capacity, expected length and sampling settings ask for it.
   StepShape shape_of(uint32_t rows, StepKind kind) const;
   Compiled compile(const StepShape& shape);
   Compiled build(const StepPlan& plan, const StepShape& shape);
-  void ensure_capacity(uint32_t tokens);
+  // Caches with room for `tokens`; one-token programs are chosen for about so many from here on.
+  void make_room(uint32_t tokens);
+  void grow(uint32_t tokens);
   uint32_t next_capacity(uint32_t tokens) const;
   uint64_t bytes_a_token() const;
   uint64_t most_tokens() const;
@@ -131,9 +135,10 @@ class Engine {
   LoadTimes times_;
   uint32_t vocabulary_ = 0;
   uint32_t capacity_ = 0;
+  uint32_t length_ = 0;        // that one-token programs expect: a power of two, or the capacity
   runtime::SlotBuffers loop_;  // of LoopSlots
   std::shared_ptr<gpu::Buffer> prompt_ids_, logits_;
-  std::map<std::tuple<uint32_t, StepKind, bool>, Compiled> programs_;  // by rows, kind, and whether it is greedy
+  std::map<ProgramKey, Compiled> programs_;
 
   std::vector<uint32_t> tokens_;
   std::deque<Flight> flights_;

@@ -107,20 +107,20 @@ graph::InferOptions ModelGraph::infer_options(const graph::Graph& g, uint32_t ro
   return options;
 }
 
-lower::Lowered ModelGraph::lower(uint32_t rows, StepKind kind, uint32_t capacity, const lower::Tensor& active,
-                                 const gpu::Caps& caps) const {
+lower::Lowered ModelGraph::lower(const StepShape& shape, const lower::Tensor& active, const gpu::Caps& caps) const {
   graph::Graph g = graph_;
-  if (kind == StepKind::kStateOnly)
+  if (shape.kind == StepKind::kStateOnly)
     std::erase_if(g.outputs, [&](graph::ValueId id) { return g.values[id].name == files_.logits; });
-  if (kind == StepKind::kLastLogits && rows > 1) graph::keep_last_logits(g, files_.logits);
+  if (shape.kind == StepKind::kLastLogits && shape.rows > 1) graph::keep_last_logits(g, files_.logits);
   lower::Lowered lowered;
-  lowered.obstacles = graph::infer(g, infer_options(g, rows));
+  lowered.obstacles = graph::infer(g, infer_options(g, shape.rows));
   if (!lowered.obstacles.empty()) return lowered;
   graph::remove_dead_nodes(g);
   lower::fuse(g, caps);
   lower::Binding binding;
   for (const StateInput& state : states_) binding.shared[state.present] = state.past;
-  binding.capacity = capacity;
+  binding.capacity = shape.capacity;
+  binding.length = shape.length;
   binding.past = past_;
   binding.positions = {files_.position_ids};
   binding.folded = {files_.attention_mask};

@@ -22,6 +22,15 @@ enum class StepKind : uint8_t {
   kLastLogits,  // logits of the last position, to sample from
 };
 
+// The step for `rows` new tokens onto caches with room for `capacity`.
+struct StepShape {
+  uint32_t rows = 1;
+  StepKind kind = StepKind::kLastLogits;
+  uint32_t capacity = 0;
+  bool greedy = false;  // nothing is drawn
+  uint32_t length = 0;  // tokens that the caches are expected to hold afterwards, at most; 0: as many as fit
+};
+
 // A past input and the present output that continues it.
 struct StateInput {
   std::string past, present;
@@ -46,10 +55,9 @@ class ModelGraph {
   // The graph with all shapes and folded constants for `rows` new tokens, as far as they can be inferred.
   graph::Graph inferred(uint32_t rows) const;
 
-  // The step for `rows` new tokens, onto caches with room for `capacity`. `active` is a kU32 tensor of one element:
-  // recurrent state is only updated while it is not 0. Obstacles of inference and lowering are in the result.
-  lower::Lowered lower(uint32_t rows, StepKind kind, uint32_t capacity, const lower::Tensor& active,
-                       const gpu::Caps& caps) const;
+  // `active` is a kU32 tensor of one element: recurrent state is only updated while it is not 0. Obstacles of inference
+  // and lowering are in the result.
+  lower::Lowered lower(const StepShape& shape, const lower::Tensor& active, const gpu::Caps& caps) const;
 
  private:
   void find_states();

@@ -104,7 +104,7 @@ void surround(StepPlan& plan, lower::Lowered& lowered, const StepShape& shape, c
 }  // namespace
 
 StepPlan plan_step(const ModelGraph& model, const StepShape& shape, const gpu::Caps& caps) {
-  lower::Lowered lowered = model.lower(shape.rows, shape.kind, shape.capacity, kActive, caps);
+  lower::Lowered lowered = model.lower(shape, kActive, caps);
   StepPlan plan;
   plan.obstacles = std::move(lowered.obstacles);
   const auto beyond = runtime::check_limits(lowered.dispatches, lowered.slots, caps);

@@ -29,13 +29,6 @@ struct StepPlan {
   runtime::ProgramShape shape() const { return {dispatches, slots}; }
 };
 
-// The step for `rows` new tokens onto caches with room for `capacity`.
-struct StepShape {
-  uint32_t rows = 1;
-  StepKind kind = StepKind::kLastLogits;
-  uint32_t capacity = 0;
-  bool greedy = false;  // nothing is drawn
-};
 StepPlan plan_step(const ModelGraph& model, const StepShape& shape, const gpu::Caps& caps);
 
 // A one-token step and the step of a chunk of a prompt (of at least 1 token), onto caches for `context` tokens, chunk

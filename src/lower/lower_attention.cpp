@@ -62,6 +62,7 @@ kernels::GroupQueryAttentionProblem group_query_problem(Lowering& l, const Node&
   problem.smooth_softmax = node.i("smooth_softmax", 0) > 0;
   problem.qk_norm_epsilon = node.f("qk_norm_epsilon", 1e-6f);
   problem.causal = node.i("causal", 1) != 0;
+  problem.expected_keys = l.binding().length;
   read_qk_output(l, node, problem);
   return problem;
 }

@@ -49,6 +49,9 @@ struct Binding {
   std::map<std::string, std::string> shared;
   // Tokens that a cache of symbolic length has room for: the size of its symbolic dimension.
   uint32_t capacity = 0;
+  // Tokens that such a cache is expected to hold at most, 0: all it has room for. Kernels may choose by it, and are
+  // right for more.
+  uint32_t length = 0;
   // The symbol of the number of past tokens: the only one that may remain in derived integers.
   graph::Symbol past = 0;
   // Graph inputs that hold past, past+1, ... (position ids): derived on the GPU.

@@ -40,10 +40,12 @@ struct GroupQueryAttentionProblem {
   bool causal = true;            // false: every query sees all keys; excludes a window
   bool qk_weights = false;       // output_qk holds weights
   bool exact_positions = false;  // position_ids holds for first prompts too
+  uint32_t expected_keys = 0;    // of a sequence at most, 0: C. For the choice of kernels alone: more are right too
 };
 
 // Refuses: D not a multiple of 8, Nq no multiple of Nkv, mixed storages, more heads or rows than a dispatch can count,
-// and shapes that do not agree. Dispatch sizes depend on C and S, never on the length. Heads of more than 256,
+// and shapes that do not agree. Dispatch sizes depend on C, S and expected_keys, never
+// on the length. Heads of more than 256,
 // output_qk and attention that is not causal go through the general kernels of attention.h.
 void plan_group_query_attention(const GroupQueryAttentionProblem& problem, Recorder& recorder);
 

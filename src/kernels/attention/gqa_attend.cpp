@@ -11,6 +11,8 @@ namespace sluice::kernels::gqa {
 namespace {
 
 constexpr uint32_t kCombineGroup = 256;
+constexpr uint32_t kCombineStats = 512;     // of splits, in workgroup memory
+constexpr uint32_t kManyRows = 1024;        // that keep the device busy with a thread for each of their columns
 constexpr uint32_t kPrefillTileVec4 = 384;  // workgroup memory for values
 
 struct Partials {
@@ -43,19 +45,34 @@ Operand cache_operand(const Tensor& cache, const GroupQueryAttentionProblem& p, 
   return operand;
 }
 
-Bindings bind_attend(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v, const Partials& partials) {
-  const bool decode = v.kernel == Kernel::kDecode, split = v.splits > 1;
-  const Tensor none;
-  Bindings bindings(decode ? "gqa/decode" : "gqa/prefill",
-                    decode ? "kernels/attention/gqa_decode.wgsl" : "kernels/attention/gqa_prefill.wgsl");
-  bindings.read("LEN", p.seqlens);
-  if (decode) {
-    define_decode(p, s, v, bindings);
-  } else {
-    uint32_t value_keys = v.keys;
-    while (value_keys * s.head_size / 4 > kPrefillTileVec4) value_keys /= 2;
-    bindings.read("Q", p.query).define("V_KEYS", value_keys);
+void define_prefill(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v, Bindings& bindings) {
+  bindings.read("Q", p.query);
+  if (v.kernel == Kernel::kPrefillMatrices) {
+    bindings.define("SUBGROUP", v.workgroup / 4).define("PAIRS", s.head_size / 32);
+    return;
   }
+  uint32_t value_keys = v.keys;
+  while (value_keys * s.head_size / 4 > kPrefillTileVec4) value_keys /= 2;
+  bindings.define("V_KEYS", value_keys);
+}
+
+Bindings kernel_of(const Variant& v) {
+  switch (v.kernel) {
+    case Kernel::kDecode:
+      return {"gqa/decode", "kernels/attention/gqa_decode.wgsl"};
+    case Kernel::kPrefill:
+      return {"gqa/prefill", "kernels/attention/gqa_prefill.wgsl"};
+    default:
+      return {"gqa/prefill_matrices", "kernels/attention/gqa_prefill_matrices.wgsl"};
+  }
+}
+
+Bindings bind_attend(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v, const Partials& partials) {
+  const bool split = v.splits > 1;
+  const Tensor none;
+  Bindings bindings = kernel_of(v);
+  bindings.read("LEN", p.seqlens);
+  v.kernel == Kernel::kDecode ? define_decode(p, s, v, bindings) : define_prefill(p, s, v, bindings);
   bindings.bind("KCACHE", true, cache_operand(p.key_cache, p, s, v))
       .bind("VCACHE", true, cache_operand(p.value_cache, p, s, v))
       .read("BIAS", p.attention_bias)
@@ -81,6 +98,10 @@ Bindings bind_attend(const GroupQueryAttentionProblem& p, const Sizes& s, const 
 
 Dispatch combine(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v, const Partials& partials,
                  Params params, const gpu::Caps& caps) {
+  const uint32_t columns = s.head_size / 4;
+  params.units = s.batch * s.kv_heads * params.rows;
+  const uint32_t parts = params.units > kManyRows ? 1 : std::min(v.splits, kCombineGroup / columns);
+  const uint32_t rows = std::min(kCombineGroup / (columns * parts), kCombineStats / v.splits);
   Bindings bindings("gqa/combine", "kernels/attention/gqa_combine.wgsl");
   bindings.read("LEN", p.seqlens)
       .read("SUMS", partials.sums)
@@ -93,14 +114,15 @@ Dispatch combine(const GroupQueryAttentionProblem& p, const Sizes& s, const Vari
       .define("ROWS", v.rows)
       .define("KEYS", v.keys)
       .define("SPLITS", v.splits)
+      .define("PARTS", parts)
+      .define("GROUP_ROWS", rows)
       .define("TURN", v.turns)
       .define("SMOOTH", p.smooth_softmax)
       .type("T", wgsl_type(p.query.storage))
       .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage))
       .in_bounds();
-  const uint64_t groups = uint64_t{s.batch} * s.kv_heads * params.rows;
-  params.workgroups = static_cast<uint32_t>(groups);
-  return bindings.finish(params, fold_groups(groups, caps));
+  params.workgroups = ceil_div(params.units, rows);
+  return bindings.finish(params, fold_groups(params.workgroups, caps));
 }
 
 }  // namespace

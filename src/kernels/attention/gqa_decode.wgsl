@@ -1,8 +1,8 @@
 // out = softmax(scale q.k) v for few rows: a workgroup takes ROWS rows of one KV head over one split of the keys.
 // Flash-decoding (Dao et al., 2023), here within the workgroup too: teams of LANES threads take the keys in turn, each
 // with a maximum, a sum and an output of its own, so that the loop over the keys needs no barrier. A thread holds eight
-// columns of the queries, keys, values and output; a team takes four keys at a time, whose loads are all issued before
-// any is used. The teams meet at the end, the splits in gqa_combine.wgsl.
+// columns of the queries, keys, values and output; a team takes four keys at a time, and loads the next four with their
+// values before it uses them. The teams meet at the end, the splits in gqa_combine.wgsl.
 //
 // With TURN there is one new token, and the projections' outputs are read: every workgroup norms and rotates its own
 // queries and the new key, which costs less than a dispatch. Split 0 of a head's first block alone writes the cache's
@@ -322,7 +322,9 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
   let past = past_length(place.b);
   let bias_at = bias_offset(place.b, place.kv_head, row);
 
-  var k = load_keys(place, place.begin, thread);   // in flight while the queries are turned
+  // In flight while the queries are turned, and then while the tile before is computed.
+  var next_k = load_keys(place, place.begin, thread);
+  var next_v = load_values(place, place.begin, thread);
   var sum = RowEights();
 #if TURN
   turn_all(place, thread);
@@ -343,16 +345,16 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
   let seen = vec2<i32>(first_key(past, s), min(last_key(place.b, past, s), place.end));
 #endif
   for (var first = place.begin; first < place.end; first += i32(KEYS)) {
-    let v = load_values(place, first, thread);
+    let k = next_k;
+    let v = next_v;
+    next_k = load_keys(place, first + i32(KEYS), thread);
+    next_v = load_values(place, first + i32(KEYS), thread);
     let key = first + i32(team) + vec4<i32>(0, i32(TEAMS), i32(2u * TEAMS), i32(3u * TEAMS));
     let sees = (key >= vec4<i32>(seen.x)) & (key < vec4<i32>(seen.y));
     let scores = vec4<f32>(score(product(q, unpack(k.x), thread), sees.x, bias_at, key.x),
                            score(product(q, unpack(k.y), thread), sees.y, bias_at, key.y),
                            score(product(q, unpack(k.z), thread), sees.z, bias_at, key.z),
                            score(product(q, unpack(k.w), thread), sees.w, bias_at, key.w));
-    if (first + i32(KEYS) < place.end) {
-      k = load_keys(place, first + i32(KEYS), thread);   // of the next tile, in flight from here
-    }
     let top = max(max(m, max(scores.x, scores.y)), max(scores.z, scores.w));
     let rescale = team_rows(exp(m - top), thread);
     let w = vec4<f32>(weight(scores.x, top), weight(scores.y, top), weight(scores.z, top), weight(scores.w, top));

@@ -12,7 +12,7 @@ struct Params {
   v_offset: u32,
   positions: u32,    // rows of the cos and sin tables
   half: u32,         // rotary dimension / 2; 0 without rotation
-  units: u32,        // heads that a dispatch of gqa_append.wgsl handles
+  units: u32,        // heads that a dispatch of gqa_append.wgsl handles, rows of gqa_combine.wgsl
   rows: u32,         // seq * group
   blocks: u32,       // ceil(rows / ROWS)
   splits: u32,

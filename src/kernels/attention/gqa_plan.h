@@ -41,7 +41,7 @@ void bind_turning(const GroupQueryAttentionProblem& problem, const Sizes& sizes,
 // own query where nothing changes it.
 Tensor plan_append(const GroupQueryAttentionProblem& problem, const Sizes& sizes, Recorder& recorder);
 
-enum class Kernel { kDecode, kPrefill };
+enum class Kernel { kDecode, kPrefill, kPrefillMatrices };
 
 // How attention is computed: a pure function of problem and device, or chosen by a test.
 struct Variant {
@@ -59,6 +59,8 @@ struct Variant {
 Variant choose(const GroupQueryAttentionProblem& problem, const Sizes& sizes, const gpu::Caps& caps);
 // A decode variant for blocks of `rows` (1, 2 or 4), still without splits.
 Variant decode_variant(const Sizes& sizes, uint32_t rows, bool turns, const gpu::Caps& caps);
+// A variant of one of the two prefill kernels, still without splits.
+Variant prefill_variant(Kernel kernel, const gpu::Caps& caps);
 // Whether the device binds enough buffers for norm, rotation and append within the decode kernel.
 bool can_turn(const GroupQueryAttentionProblem& problem, const Sizes& sizes, const gpu::Caps& caps);
 

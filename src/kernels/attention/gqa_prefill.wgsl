@@ -1,54 +1,24 @@
 // out = softmax(scale q.k) v for many rows: flash attention (Dao, 2023). One workgroup takes 64 rows of one KV head and
 // walks over the keys it may see (or one split of them) in tiles of 32. A thread holds 4 x 4 scores, then 4 rows x CPT
-// vec4s of the output: rows row_0 + 16 i with row_0 = thread / 8, keys and columns key_0 + 8 j with key_0 = thread % 8.
-// Queries, keys and values pass through one small tile of workgroup memory in f32, a few columns or keys at a time.
-#include "kernels/common/flat_id.wgsl"
-#include "kernels/attention/gqa_common.wgsl"
-#include "kernels/attention/gqa_score.wgsl"
+// vec4s of the output: rows row_0 + 16 i with row_0 = thread / 8, keys 4 key_0 + j and columns key_0 + 8 j with
+// key_0 = thread % 8. Queries, keys and values pass through one small tile of workgroup memory in f32, a few columns or
+// keys at a time.
+#include "kernels/attention/gqa_block.wgsl"
 
-const COLS = D / 4u;
 const CPT = (COLS + 7u) / 8u;     // output columns (vec4) of a thread
 const ACC = 4u * CPT;
 const Q_STRIDE = ROWS + 2u;       // of a column of queries in the tile: 2 more spread columns over banks
 const K_STRIDE = KEYS + 2u;
 const K_TILE = 4u * Q_STRIDE;     // where keys begin in the tile
 const TILE = K_TILE + 4u * K_STRIDE;
-const P_STRIDE = KEYS + 1u;       // odd: rows fall into different banks
-
-@group(0) @binding(AT_Q) var<storage, read> query: array<vec4<T>>;
-@group(0) @binding(AT_KCACHE) var<storage, read> key_cache: array<vec4<T>>;
-@group(0) @binding(AT_VCACHE) var<storage, read> value_cache: array<vec4<T>>;
-#if SPLIT
-@group(0) @binding(AT_SUMS) var<storage, read_write> sums: array<vec4<f32>>;
-@group(0) @binding(AT_STATS) var<storage, read_write> stats: array<vec2<f32>>;
-#else
-#include "kernels/attention/gqa_output.wgsl"
-#endif
+const W_STRIDE = KEYS / 4u + 1u;  // vec4 of a row's weights; behind them one for a number of the row
+const V_LOADS = (V_KEYS * COLS + WG - 1u) / WG;
 
 var<workgroup> tile: array<vec4<f32>, TILE + 8u>;   // 8 more: a thread's unused last columns may read beyond the values
-var<workgroup> weights: array<f32, ROWS * P_STRIDE>;
-var<workgroup> row_value: array<f32, ROWS>;         // exp(old max - new max); at the end the max
-var<workgroup> halves: array<f32, WG>;              // of the two threads of a row
+var<workgroup> weights: array<vec4<f32>, ROWS * W_STRIDE>;
 
 fn mad(a: vec4<f32>, b: vec4<f32>, c: f32) -> f32 {
   return a.x * b.x + (a.y * b.y + (a.z * b.z + (a.w * b.w + c)));
-}
-
-// What a workgroup works on: one split of one block of one KV head.
-struct Place {
-  cache_head: u32,   // b * kv_heads + kv_head
-  b: u32,
-  kv_head: u32,
-  first_row: u32,
-  split: u32,
-  cache: u32,        // vec4 where the head's cache begins
-  end: i32,          // of the keys, exclusive
-}
-
-fn query_base(place: Place, row: u32) -> u32 {
-  let clamped = min(row, params.rows - 1u);
-  return (place.b * params.seq + clamped / params.group) * (params.q_stride / 4u) +
-         (place.kv_head * params.group + clamped % params.group) * COLS;
 }
 
 // What a thread brings into workgroup memory at a time: column c of two query rows and of one key.
@@ -64,144 +34,165 @@ fn fetch(q_low: u32, q_high: u32, k: u32, c: u32) -> Brought {
 }
 
 // q.k of this thread's 4 rows and 4 keys of the tile of keys beginning at `first`. Four columns pass through workgroup
-// memory at a time; the next four are on their way meanwhile.
-fn tile_dots(place: Place, first: i32, thread: u32) -> array<f32, 16> {
+// memory at a time; the next four are on their way meanwhile. Key 4 a + b lies at 8 b + a: a thread's keys follow one
+// another, and what is read together lies in different banks.
+fn tile_dots(place: Place, first: i32, thread: u32) -> array<vec4<f32>, 4> {
   let column = thread % 4u;
   let row = thread / 4u;
-  let q_low = query_base(place, place.first_row + row);
-  let q_high = query_base(place, place.first_row + 32u + row);
+  let q_low = query_base(place, row);
+  let q_high = query_base(place, 32u + row);
   let k_at = place.cache + u32(min(first + i32(row), place.end - 1)) * COLS;
+  let k_to = K_TILE + column * K_STRIDE + row % 4u * 8u + row / 4u;
   let row_0 = thread / 8u;
   let key_0 = thread % 8u;
-  var dots = array<f32, 16>();
+  var dots = array<vec4<f32>, 4>();
   var brought = fetch(q_low, q_high, k_at, column);
   for (var c0 = 0u; c0 < COLS; c0 += 4u) {
     workgroupBarrier();
     tile[column * Q_STRIDE + row] = brought.q_low;
     tile[column * Q_STRIDE + row + 32u] = brought.q_high;
-    tile[K_TILE + column * K_STRIDE + row] = brought.k;
+    tile[k_to] = brought.k;
     workgroupBarrier();
     brought = fetch(q_low, q_high, k_at, c0 + 4u + column);
     for (var x = 0u; x < 4u; x++) {
-      var q: array<vec4<f32>, 4>;
-      var k: array<vec4<f32>, 4>;
+      let k = K_TILE + x * K_STRIDE + key_0;
+      let k0 = tile[k];
+      let k1 = tile[k + 8u];
+      let k2 = tile[k + 16u];
+      let k3 = tile[k + 24u];
       for (var i = 0u; i < 4u; i++) {
-        q[i] = tile[x * Q_STRIDE + row_0 + 16u * i];
-        k[i] = tile[K_TILE + x * K_STRIDE + key_0 + 8u * i];
-      }
-      for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) { dots[4u * i + j] = mad(q[i], k[j], dots[4u * i + j]); }
+        let q = tile[x * Q_STRIDE + row_0 + 16u * i];
+        dots[i] = vec4<f32>(mad(q, k0, dots[i].x), mad(q, k1, dots[i].y), mad(q, k2, dots[i].z), mad(q, k3, dots[i].w));
       }
     }
   }
   return dots;
 }
 
-// Whether every row sees every key of the tile.
-fn sees_all(place: Place, first: i32) -> bool {
-  let past = past_length(place.b);
-  let last_row = min(place.first_row + ROWS, params.rows) - 1u;
-  return first + i32(KEYS) <= min(last_key(place.b, past, place.first_row / params.group), place.end) &&
-         first >= first_key(past, last_row / params.group);
-}
-
 // Writes this thread's 16 scores to workgroup memory.
-fn store_scores(place: Place, first: i32, thread: u32, dots: array<f32, 16>) {
+fn store_scores(place: Place, first: i32, thread: u32, dots: array<vec4<f32>, 4>) {
   var values = dots;   // WGSL indexes only variables by a variable
-  let past = past_length(place.b);
   let key_0 = thread % 8u;
+  let key = first + i32(4u * key_0);
 #if !SOFTCAP && !HAS_BIAS
-  if (sees_all(place, first)) {
-    for (var i = 0u; i < 4u; i++) {
-      let at = (thread / 8u + 16u * i) * P_STRIDE + key_0;
-      for (var j = 0u; j < 4u; j++) { weights[at + 8u * j] = values[4u * i + j] * params.scale; }
-    }
-    return;
-  }
+  let plain = sees_all(place, first);
+#else
+  let plain = false;
 #endif
   for (var i = 0u; i < 4u; i++) {
     let r = thread / 8u + 16u * i;
-    let row = min(place.first_row + r, params.rows - 1u);
-    let seen_first = first_key(past, row / params.group);
-    let seen_last = min(last_key(place.b, past, row / params.group), place.end);
-    let bias_at = bias_offset(place.b, place.kv_head, row);
-    for (var j = 0u; j < 4u; j++) {
-      let key = first + i32(key_0 + 8u * j);
-      weights[r * P_STRIDE + key_0 + 8u * j] =
-          score(values[4u * i + j] * params.scale, key >= seen_first && key < seen_last, bias_at, key);
+    var scores = values[i] * params.scale;
+    if (!plain) {
+      let view = view_of(place, r);
+      scores = vec4<f32>(view_score(view, values[i].x, key), view_score(view, values[i].y, key + 1),
+                         view_score(view, values[i].z, key + 2), view_score(view, values[i].w, key + 3));
     }
+    weights[r * W_STRIDE + key_0] = scores;
   }
 }
 
-// Scores become weights; two threads a row, 16 keys each. In and out: (row's maximum, sum of this half's weights).
+fn weights_of(scores: vec4<f32>, m: f32) -> vec4<f32> {
+  return select(exp(scores - m), vec4<f32>(0.0), scores <= vec4<f32>(kMasked));
+}
+
+fn greatest(x: vec4<f32>) -> f32 { return max(max(x.x, x.y), max(x.z, x.w)); }
+
+// Scores become weights, and what the row's output must be scaled by is put behind them. Two threads a row, 16 keys
+// each. In and out: (row's maximum, sum of this half's weights).
 fn tile_softmax(state: vec2<f32>, thread: u32) -> vec2<f32> {
-  let base = thread / 2u * P_STRIDE + thread % 2u * 16u;
-  var top = weights[base];
-  for (var i = 1u; i < 16u; i++) { top = max(top, weights[base + i]); }
-  halves[thread] = top;
-  workgroupBarrier();
-  let m = max(state.x, max(top, halves[thread ^ 1u]));
+  let row = thread / 2u * W_STRIDE;
+  let own = row + thread % 2u * 4u;
+  var scores: array<vec4<f32>, 4>;
+  var top = vec4<f32>(state.x);
+  for (var i = 0u; i < 4u; i++) {
+    scores[i] = weights[own + i];
+    top = max(max(top, scores[i]), weights[row + (own - row + 4u) % 8u + i]);
+  }
+  let m = greatest(top);
   let rescale = exp(state.x - m);
-  var l = state.y * rescale;
-  for (var i = 0u; i < 16u; i++) {
-    let w = weight(weights[base + i], m);
-    weights[base + i] = w;
+  var l = vec4<f32>(state.y * rescale, 0.0, 0.0, 0.0);
+  workgroupBarrier();
+  for (var i = 0u; i < 4u; i++) {
+    let w = weights_of(scores[i], m);
+    weights[own + i] = w;
     l += w;
   }
-  if (thread % 2u == 0u) { row_value[thread / 2u] = rescale; }
-  return vec2<f32>(m, l);
+  if (thread % 2u == 0u) { weights[row + 8u] = vec4<f32>(rescale); }
+  return vec2<f32>(m, (l.x + l.y) + (l.z + l.w));
 }
 
-// acc = acc * rescale + weights * values of the tile of keys that begins at `first`.
-fn add_values(place: Place, first: i32, thread: u32, acc: ptr<function, array<vec4<f32>, ACC>>) {
-  let row_0 = thread / 8u;
-  let key_0 = thread % 8u;
-  for (var i = 0u; i < 4u; i++) {
-    for (var c = 0u; c < CPT; c++) { (*acc)[i * CPT + c] *= row_value[row_0 + 16u * i]; }
-  }
-  for (var v0 = 0u; v0 < KEYS; v0 += V_KEYS) {
-    let v_first = u32(first) + v0;
-    for (var i = thread; i < V_KEYS * COLS; i += WG) {
-      // Beyond the end memory is undefined, and 0 * NaN is NaN.
-      var value = vec4<f32>(0.0);
-      if (v_first + i / COLS < u32(place.end)) { value = vec4<f32>(value_cache[place.cache + v_first * COLS + i]); }
-      tile[i] = value;
+alias Values = array<vec4<T>, V_LOADS>;
+
+// The thread's part of the V_KEYS values from `first` on.
+fn fetch_values(place: Place, first: i32, thread: u32) -> Values {
+  var values = Values();
+  for (var n = 0u; n < V_LOADS; n++) {
+    let i = thread + n * WG;
+    // Beyond the end memory is undefined, and 0 * NaN is NaN.
+    if (i < V_KEYS * COLS && first + i32(i / COLS) < place.end) {
+      values[n] = value_cache[place.cache + u32(first) * COLS + i];
     }
-    workgroupBarrier();
-    for (var key = 0u; key < V_KEYS; key++) {
-      var w: vec4<f32>;
-      for (var i = 0u; i < 4u; i++) { w[i] = weights[(row_0 + 16u * i) * P_STRIDE + v0 + key]; }
-      for (var c = 0u; c < CPT; c++) {
-        let value = tile[key * COLS + key_0 + 8u * c];
-        for (var i = 0u; i < 4u; i++) { (*acc)[i * CPT + c] += w[i] * value; }
+  }
+  return values;
+}
+
+fn put_values(brought: Values, thread: u32) {
+  var values = brought;
+  for (var n = 0u; n < V_LOADS; n++) {
+    let i = thread + n * WG;
+    if (i < V_KEYS * COLS) { tile[i] = vec4<f32>(values[n]); }
+  }
+}
+
+// acc += weights * values of the V_KEYS keys in the tile, the first of which is key v0 of the weights.
+fn add_chunk(v0: u32, thread: u32, acc: ptr<function, array<vec4<f32>, ACC>>) {
+  let row_0 = thread / 8u;
+  for (var key = 0u; key < V_KEYS; key += 4u) {
+    var w: array<vec4<f32>, 4>;
+    for (var i = 0u; i < 4u; i++) { w[i] = weights[(row_0 + 16u * i) * W_STRIDE + (v0 + key) / 4u]; }
+    for (var c = 0u; c < CPT; c++) {
+      let at = key * COLS + thread % 8u + 8u * c;
+      let a = tile[at];
+      let b = tile[at + COLS];
+      let d = tile[at + 2u * COLS];
+      let e = tile[at + 3u * COLS];
+      for (var i = 0u; i < 4u; i++) {
+        (*acc)[i * CPT + c] = w[i].w * e + (w[i].z * d + (w[i].y * b + (w[i].x * a + (*acc)[i * CPT + c])));
       }
     }
-    workgroupBarrier();
   }
 }
 
-// Row r's part of the result, of which acc holds this thread's columns.
-fn store_row(place: Place, r: u32, thread: u32, acc: array<vec4<f32>, CPT>) {
-  var values = acc;
-  let row = place.first_row + r;
-  let m = row_value[r];
-  let l = halves[2u * r] + halves[2u * r + 1u];
-  let col_0 = thread % 8u;
-  if (row >= params.rows) { return; }
-#if SPLIT
-  let at = (place.cache_head * params.rows + row) * params.splits + place.split;
-  if (col_0 == 0u) { stats[at] = vec2<f32>(m, l); }
-  for (var c = 0u; c < CPT; c++) {
-    if (col_0 + 8u * c < COLS) { sums[at * COLS + col_0 + 8u * c] = values[c]; }
+// acc = acc * rescale + weights * values of the tile of keys that begins at `first`; its first values are there.
+fn add_values(place: Place, first: i32, thread: u32, acc: ptr<function, array<vec4<f32>, ACC>>) {
+  for (var i = 0u; i < 4u; i++) {
+    let rescale = weights[(thread / 8u + 16u * i) * W_STRIDE + 8u].x;
+    for (var c = 0u; c < CPT; c++) { (*acc)[i * CPT + c] *= rescale; }
   }
-#else
-  let head = place.kv_head * params.group + row % params.group;
-  let at = ((place.b * params.seq + row / params.group) * params.heads + head) * COLS;
-  let factor = finish_factor(m, l, head);
-  for (var c = 0u; c < CPT; c++) {
-    if (col_0 + 8u * c < COLS) { write_output(at + col_0 + 8u * c, values[c] * factor); }
+  for (var v0 = 0u; v0 < KEYS; v0 += V_KEYS) {
+    var next = Values();
+    if (v0 + V_KEYS < KEYS) { next = fetch_values(place, first + i32(v0 + V_KEYS), thread); }   // while these are added
+    add_chunk(v0, thread, acc);
+    if (v0 + V_KEYS < KEYS) {
+      workgroupBarrier();
+      put_values(next, thread);
+      workgroupBarrier();
+    }
   }
-#endif
+}
+
+// Stores the thread's rows. Two threads know a row's maximum and half of its sum each.
+fn store_rows(place: Place, state: vec2<f32>, thread: u32, acc: ptr<function, array<vec4<f32>, ACC>>) {
+  workgroupBarrier();
+  tile[thread] = vec4<f32>(state.y);
+  if (thread % 2u == 0u) { weights[thread / 2u * W_STRIDE + 8u] = vec4<f32>(state.x); }
+  workgroupBarrier();
+  for (var i = 0u; i < 4u; i++) {
+    let r = thread / 8u + 16u * i;
+    let m = weights[r * W_STRIDE + 8u].x;
+    let l = tile[2u * r].x + tile[2u * r + 1u].x;
+    for (var c = 0u; c < CPT; c++) { store_column(place, r, thread % 8u + 8u * c, (*acc)[i * CPT + c], m, l); }
+  }
 }
 
 @compute @workgroup_size(WG)
@@ -209,34 +200,18 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) n: vec3<u
         @builtin(local_invocation_index) thread: u32) {
   let flat = flat_workgroup(id, n);
   if (flat >= params.workgroups) { return; }
-  let split = flat % params.splits;
-  // Later rows see more keys: they start first.
-  let block = params.blocks - 1u - flat / params.splits % params.blocks;
-  let head = flat / (params.splits * params.blocks);
-  let b = head / params.kv_heads;
-  let keys = block_keys(b, block);
-  let begin = keys.first + i32(split) * keys.chunk;
-  let end = min(begin + keys.chunk, keys.last);
-#if SPLIT
-  if (split >= used_splits(keys)) { return; }
-#endif
-  let place = Place(head, b, head % params.kv_heads, block * ROWS, split, head * params.capacity * COLS, end);
+  let place = place_of(flat);
+  if (is_idle(place)) { return; }
   var acc: array<vec4<f32>, ACC>;
   var state = vec2<f32>(kMasked, 0.0);   // of row thread / 2
-  for (var first = begin; first < end; first += i32(KEYS)) {
+  for (var first = place.begin; first < place.end; first += i32(KEYS)) {
+    let values = fetch_values(place, first, thread);   // in flight while scores are computed
     store_scores(place, first, thread, tile_dots(place, first, thread));
     workgroupBarrier();
+    put_values(values, thread);
     state = tile_softmax(state, thread);
     workgroupBarrier();
     add_values(place, first, thread, &acc);
   }
-  workgroupBarrier();
-  halves[thread] = state.y;
-  if (thread % 2u == 0u) { row_value[thread / 2u] = state.x; }
-  workgroupBarrier();
-  for (var i = 0u; i < 4u; i++) {
-    var row: array<vec4<f32>, CPT>;
-    for (var c = 0u; c < CPT; c++) { row[c] = acc[i * CPT + c]; }
-    store_row(place, thread / 8u + 16u * i, thread, row);
-  }
+  store_rows(place, state, thread, &acc);
 }

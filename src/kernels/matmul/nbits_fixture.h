@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "kernels/common/matrices_fixture.h"
 #include "kernels/common/runner.h"
 #include "kernels/matmul/nbits_plan.h"
 #include "kernels/matmul/nbits_ref.h"
@@ -97,16 +98,6 @@ inline bool is_in_bytes(const Recorder& recorder) { return recorder.dispatches()
 inline std::vector<float> rounded_to_bytes(std::vector<float> rows, uint32_t k, uint32_t bits, uint32_t block_size) {
   const NBitsWeights weights{.weights = {0, Storage::kBytes, {}}, .k = k, .bits = bits, .block_size = block_size};
   return quantised_to_8_bits(std::move(rows), k, nbits_layout(weights).unit_values);
-}
-
-// What planners make of a device with subgroup matrices, wherever the tests run.
-inline gpu::Caps caps_with_matrices() {
-  gpu::Caps caps;
-  caps.f16 = caps.subgroups = true;
-  caps.subgroup_min = caps.subgroup_max = 32;
-  caps.subgroup_matrices = {{gpu::SubgroupMatrix::Type::kF16, gpu::SubgroupMatrix::Type::kF32, 16, 16, 16}};
-  caps.max_workgroup_storage = 49152;
-  return caps;
 }
 
 // The devices that tests run on: the usual one, and the same without subgroups.

@@ -6,14 +6,6 @@
 
 namespace sluice::kernels {
 
-bool has_subgroup_matrices(const gpu::Caps& caps) {
-  using Type = gpu::SubgroupMatrix::Type;
-  const gpu::SubgroupMatrix wanted{Type::kF16, Type::kF32, 16, 16, 16};
-  const auto& offered = caps.subgroup_matrices;
-  return caps.f16 && caps.subgroup_max > 0 && caps.subgroup_min == caps.subgroup_max &&
-         std::find(offered.begin(), offered.end(), wanted) != offered.end();
-}
-
 namespace {
 
 // A tile and the time that it takes in relation to others of its core, when as many are made at once as the device can.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/common/matrices.h"
 #include "kernels/matmul/nbits_plan.h"
 
 namespace sluice::kernels {
@@ -21,9 +22,6 @@ struct TileShape {
   bool halves = false;                     // half of the work where half of the rows are used
   bool operator==(const TileShape&) const = default;
 };
-
-// Whether the device has matrices of 16 x 16 x 16 in subgroups of one known size.
-bool has_subgroup_matrices(const gpu::Caps& caps);
 
 // A product that is to be cut into tiles: `groups` sets of rows (experts) of about `rows` each, by `columns`.
 struct TileDemand {
