@@ -103,7 +103,8 @@ void plan_up(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Reco
   params.head = head_words(p, s);
   params.inner_units = nbits_layout(down_weights(p, s)).units;
   d.set_uniforms(params);
-  d.groups = fold_groups(uint64_t{params.inner_units} * p.k * s.tokens, recorder.caps());
+  const uint64_t groups_of_token = uint64_t{params.inner_units} * p.k + 1;  // one for the weights and experts
+  d.groups = fold_groups(groups_of_token * s.tokens, recorder.caps());
   d.footprint = {shape.workgroup, up_bytes(p, s, recorder.caps())};
   recorder.add(std::move(d));
 }

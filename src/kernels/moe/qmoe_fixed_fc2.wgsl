@@ -37,6 +37,25 @@ fn expert_of(row: u32) -> u32 {
   return word(params.tokens * params.top + row);
 }
 
+// What is added besides the products.
+fn bias_and_residual(token: u32, rows: vec2<u32>, team_lane: u32) -> vec2<f32> {
+  var sums = vec2<f32>();
+#if HAS_BIAS
+  for (var j = team_lane; j < params.top; j += LANES) {
+    let row = token * params.top + j;
+    let at = expert_of(row) * params.rows + rows;
+    sums += weight_of(row) * vec2<f32>(f32(bias[at.x]), f32(bias[at.y]));
+  }
+#endif
+#if HAS_RESIDUAL
+  if (team_lane == 0u) {
+    let at = token * params.rows + rows;
+    sums += vec2<f32>(f32(residual[at.x]), f32(residual[at.y]));
+  }
+#endif
+  return sums;
+}
+
 // (row . x) of the unit `at` of all experts' rows in turn, times the expert's weight.
 fn weighted_products(pair: UnitPair, token: u32, at: u32) -> vec2<f32> {
   let units = params.inner_units;
@@ -56,6 +75,9 @@ fn team_sums(token: u32, rows: vec2<u32>, team_lane: u32) -> vec2<f32> {
       let at = min(begin + d * LANES + team_lane, end - 1u);
       loaded[d] = load_pair(expert_of(token * params.top + at / units) * params.rows + rows, at % units);
     }
+    if (begin == 0u) {  // while those are on their way
+      sums = bias_and_residual(token, rows, team_lane);
+    }
     for (var d = 0u; d < DEPTH; d++) {
       let at = begin + d * LANES + team_lane;
       if (at < end) {
@@ -66,20 +88,6 @@ fn team_sums(token: u32, rows: vec2<u32>, team_lane: u32) -> vec2<f32> {
   return sums;
 }
 
-fn store(token: u32, h: u32, sum: f32) {
-  var v = sum;
-#if HAS_BIAS
-  for (var j = 0u; j < params.top; j++) {
-    let row = token * params.top + j;
-    v += weight_of(row) * f32(bias[expert_of(row) * params.rows + h]);
-  }
-#endif
-#if HAS_RESIDUAL
-  v += f32(residual[token * params.rows + h]);
-#endif
-  y[token * params.rows + h] = Y(v);
-}
-
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: vec3<u32>,
 #if SUBGROUPS
@@ -87,8 +95,9 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
 #endif
         @builtin(num_workgroups) count: vec3<u32>) {
   let flat = flat_workgroup(id, count);
-  let token = flat % params.tokens;
-  let first = flat / params.tokens * 2u * TEAMS;
+  let tile = flat / params.tokens;
+  let token = flat - tile * params.tokens;
+  let first = tile * 2u * TEAMS;
   if (first >= params.rows) {
     return;
   }
@@ -111,6 +120,6 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
     for (var i = 0u; i < parts; i++) {
       total += partial[lane / 2u * PARTS + i][lane % 2u];
     }
-    store(token, first + lane, total);
+    y[token * params.rows + first + lane] = Y(total);
   }
 }
