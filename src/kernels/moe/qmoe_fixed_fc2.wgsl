@@ -1,6 +1,6 @@
 // y[t, h] = sum_j weight[t, j] * (fc2 row h of expert[t, j] . inner[t, j] + bias) (+ residual[t, h]), of the packets
 // that qmoe_fixed_fc1.wgsl wrote. A team of LANES invocations owns two outputs h and strides over the rows of all k
-// experts as if they were one. Workgroups of all tokens at the same outputs follow one another.
+// experts as if they were one, UNITS units each. Workgroups of all tokens at the same outputs follow one another.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/moe/qmoe_params.wgsl"
 @group(0) @binding(0) var<storage, read> inner: array<vec4<u32>>;
@@ -18,7 +18,7 @@ var<workgroup> partial: array<vec2<f32>, TEAMS * PARTS>;
 #include "kernels/matmul/fixed_dot.wgsl"
 
 fn fixed_packet(unit: u32, i: u32) -> vec4<u32> {
-  return inner[row_packets + i * params.inner_units + unit];
+  return inner[row_packets + i * UNITS + unit];
 }
 
 fn word(i: u32) -> u32 {
@@ -58,22 +58,20 @@ fn bias_and_residual(token: u32, rows: vec2<u32>, team_lane: u32) -> vec2<f32> {
 
 // (row . x) of the unit `at` of all experts' rows in turn, times the expert's weight.
 fn weighted_products(pair: UnitPair, token: u32, at: u32) -> vec2<f32> {
-  let units = params.inner_units;
-  let row = token * params.top + at / units;
-  row_packets = params.head / 4u + row * units * PACKETS;
-  row_steps = params.head + (params.tokens * params.top * PACKETS * 4u + row) * units;
-  return weight_of(row) * pair_products(pair, at % units);
+  let row = token * params.top + at / UNITS;
+  row_packets = params.head / 4u + row * UNITS * PACKETS;
+  row_steps = params.head + (params.tokens * params.top * PACKETS * 4u + row) * UNITS;
+  return weight_of(row) * pair_products(pair, at % UNITS);
 }
 
 fn team_sums(token: u32, rows: vec2<u32>, team_lane: u32) -> vec2<f32> {
   var sums = vec2<f32>();
-  let units = params.inner_units;
-  let end = units * params.top;
+  let end = UNITS * params.top;
   for (var begin = 0u; begin < end; begin += DEPTH * LANES) {  // the same for all: faster than from team_lane on
     var loaded: array<UnitPair, DEPTH>;
     for (var d = 0u; d < DEPTH; d++) {
       let at = min(begin + d * LANES + team_lane, end - 1u);
-      loaded[d] = load_pair(expert_of(token * params.top + at / units) * params.rows + rows, at % units);
+      loaded[d] = load_pair(expert_of(token * params.top + at / UNITS) * params.rows + rows, at % UNITS);
     }
     if (begin == 0u) {  // while those are on their way
       sums = bias_and_residual(token, rows, team_lane);
