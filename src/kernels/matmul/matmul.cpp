@@ -170,29 +170,46 @@ std::string elements_type(const Tensor& t, bool wide) {
 // How matmul_gemv.wgsl divides the work: few columns a workgroup where there are few in all.
 struct GemvShape {
   uint32_t workgroup = 256, rows, columns, per;
+  bool subgroups = false;
+  uint32_t partials = 1;  // sums of a line that workgroup memory has room for
+  uint32_t lines() const { return columns / per; }
 };
 
-GemvShape gemv_shape(const MatMulProblem& p, const Params& q) {
+GemvShape gemv_shape(const MatMulProblem& p, const Params& q, const gpu::Caps& caps) {
   constexpr uint32_t kGroups = 128;  // keep a large device busy
   GemvShape shape{.rows = std::bit_ceil(q.m), .columns = 8, .per = !p.trans_b && q.n % 4 == 0 ? 4u : 1u};
   if (!p.trans_b) shape.columns = std::clamp(std::bit_floor(q.n / kGroups), shape.per == 4 ? 4u : 8u, 64u);
   if (shape.rows * shape.per > 16) shape.workgroup = 128;  // 16 KiB of partial sums
+  shape.subgroups = caps.subgroups && caps.subgroup_max > 0 && caps.subgroup_max <= shape.workgroup;
+  const uint32_t slices = shape.workgroup / shape.lines(), smallest = std::max(1u, caps.subgroup_min);
+  const uint32_t together = p.trans_b ? std::min(slices, smallest) : std::max(1u, smallest / shape.lines());
+  shape.partials = shape.subgroups ? slices / together : slices;
   return shape;
 }
 
+Footprint gemv_footprint(const MatMulProblem& p, const GemvShape& shape) {
+  const uint32_t sums = shape.rows * shape.per + (p.norm_weight ? 1 : 0);  // of a line
+  return {shape.workgroup, sums * shape.lines() * shape.partials * 4};
+}
+
 void plan_gemv(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& recorder) {
-  const GemvShape shape = gemv_shape(p, q);
+  const GemvShape shape = gemv_shape(p, q, recorder.caps());
   d.name = p.norm_weight ? "matmul/norm_gemv" : "matmul/gemv";
   d.shader.file = "kernels/matmul/matmul_gemv.wgsl";
   d.shader.in_bounds = true;
-  const Defines more = {
-      {"A", wgsl_type(p.a.storage)},     {"B", elements_type(p.b, shape.per == 4)},
-      {"WG", shape.workgroup},           {"ROWS", shape.rows},
-      {"COLUMNS", shape.columns},        {"PER", shape.per},
-      {"NORM", p.norm_weight ? 1u : 0u}, {"G", p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32"}};
+  const Defines more = {{"A", wgsl_type(p.a.storage)},
+                        {"B", elements_type(p.b, shape.per == 4)},
+                        {"WG", shape.workgroup},
+                        {"ROWS", shape.rows},
+                        {"COLUMNS", shape.columns},
+                        {"PER", shape.per},
+                        {"PARTIALS", shape.partials},
+                        {"SUBGROUPS", shape.subgroups ? 1u : 0u},
+                        {"NORM", p.norm_weight ? 1u : 0u},
+                        {"G", p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32"}};
   d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
   if (p.norm_weight) d.operands.push_back(in(p.norm_weight));
-  d.footprint = {shape.workgroup, shape.workgroup * 4 * (shape.rows * shape.per + (p.norm_weight ? 1 : 0))};
+  d.footprint = gemv_footprint(p, shape);
   d.groups = fold_groups(uint64_t{ceil_div(q.n, shape.columns)} * q.batches, recorder.caps());
   recorder.add(std::move(d));
 }

@@ -103,7 +103,8 @@ void plan_up(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Reco
   params.head = head_words(p, s);
   params.inner_units = nbits_layout(down_weights(p, s)).units;
   d.set_uniforms(params);
-  d.groups = fold_groups(uint64_t{params.inner_units} * p.k * s.tokens, recorder.caps());
+  const uint64_t groups_of_token = uint64_t{params.inner_units} * p.k + 1;  // one for the weights and experts
+  d.groups = fold_groups(groups_of_token * s.tokens, recorder.caps());
   d.footprint = {shape.workgroup, up_bytes(p, s, recorder.caps())};
   recorder.add(std::move(d));
 }
@@ -116,10 +117,10 @@ void plan_down(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Re
   d.name = "qmoe/fixed_fc2";
   d.shader.file = "kernels/moe/qmoe_fixed_fc2.wgsl";
   append_shape(shape, d.shader.defines);
+  d.shader.defines.emplace_back("UNITS", units);
   d.shader.in_bounds = true;
   QMoEParams params = qmoe_params(p, s, weights);
   params.head = head_words(p, s);
-  params.inner_units = units;
   d.set_uniforms(params);
   d.groups = fold_groups(uint64_t{ceil_div(s.hidden, 2 * shape.teams())} * s.tokens, recorder.caps());
   d.footprint = {shape.workgroup, shape.teams() * shape.parts * 8};

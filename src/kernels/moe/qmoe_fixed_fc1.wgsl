@@ -1,8 +1,9 @@
 // As qmoe_decode_fc1.wgsl, with products of integers (fixed_row.wgsl). One workgroup computes the inner activations of
 // one unit of fc2's rows, and leaves them as packets. Of `inner`, params.head words hold the mixing weights (t, j) as
 // floats and then the experts (t, j); the packets follow, by row (t, j), packet of a unit and unit; then the steps by
-// row and unit. Workgroups of all rows (t, j) at one unit follow one another: those that share an expert find its
-// weights cached.
+// row and unit. The first workgroups, one of each token, write weights and experts: a chain of its own that the others
+// need not wait for. Then workgroups of all rows (t, j) at one unit follow one another: those that share an expert find
+// its weights cached.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/moe/qmoe_params.wgsl"
 @group(0) @binding(0) var<storage, read> x: array<vec4<X>>;
@@ -130,13 +131,20 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
 #endif
         @builtin(num_workgroups) count: vec3<u32>) {
   let flat = flat_workgroup(id, count);
-  let row = flat % (params.tokens * params.top);
-  let out_unit = flat / (params.tokens * params.top);
+  if (flat < params.tokens) {
+    load_keys(flat, lane);
+    select_experts(lane);
+    store_head(flat, lane);
+    return;
+  }
+  let out_unit = (flat - params.tokens) / (params.tokens * params.top);
+  let row = flat - params.tokens - out_unit * params.tokens * params.top;
   if (out_unit >= params.inner_units) {
     return;
   }
   let token = row / params.top;
-  load_keys(token, lane);
+  let last = WG - 1u - lane;  // the last invocations select while the first stage the row
+  load_keys(token, last);
   x_start = token * params.k;
   let squares = begin_fixed_row(lane);
 #if NORM && SUBGROUPS
@@ -146,12 +154,9 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
 #endif
   workgroupBarrier();
   end_fixed_row(lane);
-  rank_experts(lane);
+  rank_experts(last);
   workgroupBarrier();
-  if (out_unit == 0u && row % params.top == 0u) {
-    store_head(token, lane);
-  }
-  let expert_row = chosen[row % params.top] * params.rows;
+  let expert_row = chosen[row - token * params.top] * params.rows;
   let first = out_unit * UNIT_VALUES;
   var sums = vec2<f32>();
   for (var item = 0u; item < ITEMS; item++) {

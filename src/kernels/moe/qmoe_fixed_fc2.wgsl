@@ -1,6 +1,6 @@
 // y[t, h] = sum_j weight[t, j] * (fc2 row h of expert[t, j] . inner[t, j] + bias) (+ residual[t, h]), of the packets
 // that qmoe_fixed_fc1.wgsl wrote. A team of LANES invocations owns two outputs h and strides over the rows of all k
-// experts as if they were one. Workgroups of all tokens at the same outputs follow one another.
+// experts as if they were one, UNITS units each. Workgroups of all tokens at the same outputs follow one another.
 #include "kernels/common/flat_id.wgsl"
 #include "kernels/moe/qmoe_params.wgsl"
 @group(0) @binding(0) var<storage, read> inner: array<vec4<u32>>;
@@ -18,7 +18,7 @@ var<workgroup> partial: array<vec2<f32>, TEAMS * PARTS>;
 #include "kernels/matmul/fixed_dot.wgsl"
 
 fn fixed_packet(unit: u32, i: u32) -> vec4<u32> {
-  return inner[row_packets + i * params.inner_units + unit];
+  return inner[row_packets + i * UNITS + unit];
 }
 
 fn word(i: u32) -> u32 {
@@ -37,24 +37,44 @@ fn expert_of(row: u32) -> u32 {
   return word(params.tokens * params.top + row);
 }
 
+// What is added besides the products.
+fn bias_and_residual(token: u32, rows: vec2<u32>, team_lane: u32) -> vec2<f32> {
+  var sums = vec2<f32>();
+#if HAS_BIAS
+  for (var j = team_lane; j < params.top; j += LANES) {
+    let row = token * params.top + j;
+    let at = expert_of(row) * params.rows + rows;
+    sums += weight_of(row) * vec2<f32>(f32(bias[at.x]), f32(bias[at.y]));
+  }
+#endif
+#if HAS_RESIDUAL
+  if (team_lane == 0u) {
+    let at = token * params.rows + rows;
+    sums += vec2<f32>(f32(residual[at.x]), f32(residual[at.y]));
+  }
+#endif
+  return sums;
+}
+
 // (row . x) of the unit `at` of all experts' rows in turn, times the expert's weight.
 fn weighted_products(pair: UnitPair, token: u32, at: u32) -> vec2<f32> {
-  let units = params.inner_units;
-  let row = token * params.top + at / units;
-  row_packets = params.head / 4u + row * units * PACKETS;
-  row_steps = params.head + (params.tokens * params.top * PACKETS * 4u + row) * units;
-  return weight_of(row) * pair_products(pair, at % units);
+  let row = token * params.top + at / UNITS;
+  row_packets = params.head / 4u + row * UNITS * PACKETS;
+  row_steps = params.head + (params.tokens * params.top * PACKETS * 4u + row) * UNITS;
+  return weight_of(row) * pair_products(pair, at % UNITS);
 }
 
 fn team_sums(token: u32, rows: vec2<u32>, team_lane: u32) -> vec2<f32> {
   var sums = vec2<f32>();
-  let units = params.inner_units;
-  let end = units * params.top;
+  let end = UNITS * params.top;
   for (var begin = 0u; begin < end; begin += DEPTH * LANES) {  // the same for all: faster than from team_lane on
     var loaded: array<UnitPair, DEPTH>;
     for (var d = 0u; d < DEPTH; d++) {
       let at = min(begin + d * LANES + team_lane, end - 1u);
-      loaded[d] = load_pair(expert_of(token * params.top + at / units) * params.rows + rows, at % units);
+      loaded[d] = load_pair(expert_of(token * params.top + at / UNITS) * params.rows + rows, at % UNITS);
+    }
+    if (begin == 0u) {  // while those are on their way
+      sums = bias_and_residual(token, rows, team_lane);
     }
     for (var d = 0u; d < DEPTH; d++) {
       let at = begin + d * LANES + team_lane;
@@ -66,20 +86,6 @@ fn team_sums(token: u32, rows: vec2<u32>, team_lane: u32) -> vec2<f32> {
   return sums;
 }
 
-fn store(token: u32, h: u32, sum: f32) {
-  var v = sum;
-#if HAS_BIAS
-  for (var j = 0u; j < params.top; j++) {
-    let row = token * params.top + j;
-    v += weight_of(row) * f32(bias[expert_of(row) * params.rows + h]);
-  }
-#endif
-#if HAS_RESIDUAL
-  v += f32(residual[token * params.rows + h]);
-#endif
-  y[token * params.rows + h] = Y(v);
-}
-
 @compute @workgroup_size(WG)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: vec3<u32>,
 #if SUBGROUPS
@@ -87,8 +93,9 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
 #endif
         @builtin(num_workgroups) count: vec3<u32>) {
   let flat = flat_workgroup(id, count);
-  let token = flat % params.tokens;
-  let first = flat / params.tokens * 2u * TEAMS;
+  let tile = flat / params.tokens;
+  let token = flat - tile * params.tokens;
+  let first = tile * 2u * TEAMS;
   if (first >= params.rows) {
     return;
   }
@@ -111,6 +118,6 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) id: v
     for (var i = 0u; i < parts; i++) {
       total += partial[lane / 2u * PARTS + i][lane % 2u];
     }
-    store(token, first + lane, total);
+    y[token * params.rows + first + lane] = Y(total);
   }
 }
