@@ -40,7 +40,7 @@ void ModelArgs::add_to(CLI::App& app) {
       ->envname("SLUICE_DEVICE");
   app.add_option("--webgpu-library", library, "Shared library that implements webgpu.h")
       ->envname("SLUICE_WEBGPU_LIBRARY");
-  app.add_option("--chunk", chunk, "Tokens of the prompt that run at once")
+  app.add_option("--chunk", chunk, "Tokens of the prompt that run at once, where the device has room for them")
       ->check(CLI::Range(1u, 8192u))
       ->capture_default_str();
   app.add_flag("--quiet,-q", quiet, "No progress bar and no closing line");

@@ -17,7 +17,7 @@ struct ModelArgs {
   std::string variant;
   std::string device;
   std::string library;
-  uint32_t chunk = 512;
+  uint32_t chunk = LoadOptions().chunk;
   bool quiet = false;
 
   void add_to(CLI::App& app);

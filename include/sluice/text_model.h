@@ -18,8 +18,8 @@ namespace sluice {
 
 struct LoadOptions {
   DeviceChoice device;
-  std::string variant;   // of a folder with several ONNX files: "q4f16" for onnx/model_q4f16.onnx
-  uint32_t chunk = 512;  // tokens of a prompt that run at once
+  std::string variant;    // of a folder with several ONNX files: "q4f16" for onnx/model_q4f16.onnx
+  uint32_t chunk = 2048;  // tokens of a prompt that run at once, where the device has room for them
   std::function<void(uint64_t done, uint64_t total)> progress;  // bytes of weights on the device
 };
 

@@ -7,7 +7,7 @@
 
 #include "api/device_info.h"
 #include "base/error.h"
-#include "decode/step_plan.h"
+#include "decode/engine.h"
 #include "graph/infer.h"
 #include "lower/op_table.h"
 #include "onnx/import.h"
@@ -17,7 +17,6 @@ namespace sluice {
 namespace {
 
 constexpr uint32_t kContext = 4096;  // tokens of the cache that the report reckons with
-constexpr uint32_t kChunk = 512;
 
 // The part of a model that reads a weight, by the operator.
 std::string part_of(const graph::Node& node) {
@@ -105,9 +104,9 @@ std::string steps_section(const decode::StepPlan& step) {
 
 std::string device_section(const decode::ModelGraph& model, const gpu::AdapterInfo& adapter, bool steps) {
   const uint32_t longest = model.context_length().value_or(std::numeric_limits<uint32_t>::max());
-  const uint32_t context = std::min(kContext, longest), chunk = std::min(kChunk, context);
+  const uint32_t context = std::min(kContext, longest), chunk = std::min(decode::EngineOptions().chunk, context);
   std::string text = fmt::format("on {} ({}, {})\n", adapter.name, adapter.type, adapter.library_version);
-  const decode::ModelPlan plan = decode::plan_model(model, chunk, context, adapter.caps);
+  const decode::ModelPlan plan = decode::plan_model(model, {chunk, context, adapter.memory}, adapter.caps);
   if (!plan.obstacles.empty()) return text + obstacles_text(plan.obstacles);
   const runtime::MemoryNeed& need = plan.need;
   const auto line = [&](const char* what, uint64_t bytes, const std::string& more) {
@@ -116,7 +115,7 @@ std::string device_section(const decode::ModelGraph& model, const gpu::AdapterIn
   line("weights", need.weights, "");
   line("cache", need.cache, fmt::format("  for {} tokens", context));
   line("outputs", need.outputs, "");
-  line("working memory", need.working, fmt::format("  for {} tokens at once", chunk));
+  line("working memory", need.working, fmt::format("  for {} tokens at once", plan.rows));
   text += fmt::format("  dispatches      {:>12}  a token\n", plan.token.dispatches.size());
   text += "  " + verdict(need, context, longest, adapter.memory) + "\n";
   return text + (steps ? steps_section(plan.token) : "");

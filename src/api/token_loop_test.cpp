@@ -113,6 +113,23 @@ TEST_F(TokenLoop, CacheGrowsLayerByLayer) {
   EXPECT_LE(device->memory_use().peak, before + grown + small / 4);
 }
 
+TEST(ModelPlan, LongChunksGiveWayToMemoryAndLimits) {
+  const ModelFiles files = find_model_files(kDemo, "");
+  const ModelGraph model(onnx::import_model(files.onnx), files);
+  gpu::Caps caps = gpu::Device::open()->caps();
+  const auto need = [&](uint32_t chunk) { return plan_model(model, {chunk, 256, 0}, caps).need.total(); };
+  EXPECT_EQ(plan_model(model, {2048, 256, 0}, caps).rows, 2048u);
+  EXPECT_EQ(plan_model(model, {2048, 256, need(2048)}, caps).rows, 2048u);
+  EXPECT_EQ(plan_model(model, {2048, 256, need(2048) - 1}, caps).rows, 1024u);
+  EXPECT_EQ(plan_model(model, {1500, 256, need(512)}, caps).rows, 512u);
+  EXPECT_EQ(plan_model(model, {2048, 256, 1}, caps).rows, 512u);  // a shorter one would not help
+  EXPECT_EQ(plan_model(model, {100, 256, 1}, caps).rows, 100u);
+  caps.max_binding = 3 << 20;
+  const ModelPlan limited = plan_model(model, {8192, 256, 0}, caps);
+  EXPECT_TRUE(limited.obstacles.empty());
+  EXPECT_LT(limited.rows, 8192u);
+}
+
 TEST_F(TokenLoop, RefusesWhatDoesNotFit) {
   gpu::DeviceOptions options;
   const auto open = [&](const char* memory) {

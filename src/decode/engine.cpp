@@ -50,9 +50,10 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
   const uint32_t longest = context_length().value_or(std::numeric_limits<uint32_t>::max());
   options_.chunk = std::min(options_.chunk, longest);
   capacity_ = length_ = std::min(kFirstCapacity, longest);
-  const ModelPlan plan = plan_model(model_, options_.chunk, std::max(capacity_, options_.chunk), device_.caps());
+  const ModelPlan plan = plan_model(model_, {options_.chunk, capacity_, device_.info().memory}, device_.caps());
   runtime::throw_obstacles(fmt::format("the model cannot run on {}", device_.info().name), plan.obstacles);
   check_fit(plan.need);
+  options_.chunk = plan.rows;
   vocabulary_ = plan.token.logits.last();
   create_buffers();
   pool_.take(runtime::intermediate_sizes(plan.chunk.shape()));

@@ -25,7 +25,7 @@
 namespace sluice::decode {
 
 struct EngineOptions {
-  uint32_t chunk = 512;  // tokens of a prompt that are run at once
+  uint32_t chunk = 2048;  // tokens of a prompt that are run at once, where the device has room for them
 };
 
 // Seconds of an engine's construction.

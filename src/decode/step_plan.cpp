@@ -101,6 +101,27 @@ void surround(StepPlan& plan, lower::Lowered& lowered, const StepShape& shape, c
   plan.dispatches = std::move(recorder.dispatches());
 }
 
+ModelPlan plan_chunk(const ModelGraph& model, uint32_t rows, uint32_t context, const gpu::Caps& caps) {
+  const uint32_t capacity = std::max(rows, context);
+  ModelPlan plan;
+  plan.rows = rows;
+  plan.token = plan_step(model, {1, StepKind::kLastLogits, capacity}, caps);
+  plan.chunk = plan_step(model, {rows, StepKind::kLastLogits, capacity}, caps);
+  plan.obstacles = plan.token.obstacles;
+  for (const std::string& line : plan.chunk.obstacles) {
+    if (std::find(plan.obstacles.begin(), plan.obstacles.end(), line) == plan.obstacles.end())
+      plan.obstacles.push_back(line);
+  }
+  if (plan.obstacles.empty())
+    plan.need = runtime::memory_need(std::array{plan.chunk.shape(), plan.token.shape()}, caps);
+  return plan;
+}
+
+bool is_too_long(const ModelPlan& plan, uint64_t memory) {
+  if (!plan.obstacles.empty()) return plan.token.obstacles.empty();
+  return memory != 0 && plan.need.total() > memory;
+}
+
 }  // namespace
 
 StepPlan plan_step(const ModelGraph& model, const StepShape& shape, const gpu::Caps& caps) {
@@ -118,17 +139,11 @@ StepPlan plan_step(const ModelGraph& model, const StepShape& shape, const gpu::C
   return plan;
 }
 
-ModelPlan plan_model(const ModelGraph& model, uint32_t chunk, uint32_t context, const gpu::Caps& caps) {
-  ModelPlan plan;
-  plan.token = plan_step(model, {1, StepKind::kLastLogits, context}, caps);
-  plan.chunk = plan_step(model, {chunk, StepKind::kLastLogits, context}, caps);
-  plan.obstacles = plan.token.obstacles;
-  for (const std::string& line : plan.chunk.obstacles) {
-    if (std::find(plan.obstacles.begin(), plan.obstacles.end(), line) == plan.obstacles.end())
-      plan.obstacles.push_back(line);
-  }
-  if (plan.obstacles.empty())
-    plan.need = runtime::memory_need(std::array{plan.chunk.shape(), plan.token.shape()}, caps);
+ModelPlan plan_model(const ModelGraph& model, const ModelShape& shape, const gpu::Caps& caps) {
+  constexpr uint32_t kShort = 512;  // shorter chunks save little
+  ModelPlan plan = plan_chunk(model, shape.chunk, shape.context, caps);
+  while (plan.rows > kShort && is_too_long(plan, shape.memory))
+    plan = plan_chunk(model, std::max(kShort, plan.rows / 2), shape.context, caps);
   return plan;
 }
 

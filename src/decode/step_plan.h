@@ -31,13 +31,21 @@ struct StepPlan {
 
 StepPlan plan_step(const ModelGraph& model, const StepShape& shape, const gpu::Caps& caps);
 
-// A one-token step and the step of a chunk of a prompt (of at least 1 token), onto caches for `context` tokens, chunk
-// or more.
+// What a model is planned for: chunks of up to `chunk` tokens of a prompt (at least 1), onto caches for `context`
+// tokens or for a chunk, if that is more; `memory` is the device's, in bytes, 0 if unknown.
+struct ModelShape {
+  uint32_t chunk = 1, context = 1;
+  uint64_t memory = 0;
+};
+
+// A one-token step and the step of a chunk. Where a long chunk's activations are over the device's limits or memory,
+// the chunk is a shorter one.
 struct ModelPlan {
   StepPlan token, chunk;
+  uint32_t rows = 0;  // tokens of the chunk
   runtime::MemoryNeed need;
   std::vector<std::string> obstacles;  // of both
 };
-ModelPlan plan_model(const ModelGraph& model, uint32_t chunk, uint32_t context, const gpu::Caps& caps);
+ModelPlan plan_model(const ModelGraph& model, const ModelShape& shape, const gpu::Caps& caps);
 
 }  // namespace sluice::decode

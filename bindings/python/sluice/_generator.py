@@ -108,12 +108,12 @@ class Generation(Iterator[Token]):
 class Generator:
     """A language model: a folder with genai_config.json or config.json, its ONNX file and tokenizer.json.
 
-    `variant` chooses among several ONNX files ("q4f16"), `chunk` is how many tokens of a prompt run at once, `library` another WebGPU
-    library. `progress(done, total)` is called with the bytes of weights on the device; Ctrl-C stops the loading. Raises Error with every
-    obstacle: missing or broken files, unsupported operators, tensors over the device's limits.
+    `variant` chooses among several ONNX files ("q4f16"), `chunk` is how many tokens of a prompt run at once where the device has room for
+    them, `library` another WebGPU library. `progress(done, total)` is called with the bytes of weights on the device; Ctrl-C stops the
+    loading. Raises Error with every obstacle: missing or broken files, unsupported operators, tensors over the device's limits.
     """
 
-    def __init__(self, model_dir: str | os.PathLike[str], device: int | str | None = None, *, variant: str = "", chunk: int = 512,
+    def __init__(self, model_dir: str | os.PathLike[str], device: int | str | None = None, *, variant: str = "", chunk: int = 2048,
                  library: str = "", progress: Callable[[int, int], object] | None = None) -> None:
         self._model = _core.TextModel(os.fspath(model_dir), choice(device), library, variant, chunk, progress)
 

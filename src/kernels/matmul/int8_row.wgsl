@@ -5,8 +5,7 @@
 //
 // To be included where row_quad(k) (and gamma_quad(k), with NORM) are, and params.m rows of x. UNITS is the number of
 // units of the row. All invocations of a unit's words are in one subgroup, whatever its size: UNIT is at most 4.
-#include "kernels/matmul/magnitude.wgsl"
-const PARTS: u32 = 8u / BITS;
+#include "kernels/matmul/activation_bytes.wgsl"
 #if BITS == 8
 alias Parts = u32;
 #elif BITS == 4
@@ -16,10 +15,8 @@ alias Parts = vec4<u32>;
 #endif
 const ROW_WORDS: u32 = UNITS * UNIT;
 const STAGE_ROUNDS: u32 = (ROW_WORDS + WG - 1u) / WG;
-const MOST: f32 = 127.0;
 var<workgroup> int8_row: array<Parts, ROWS * ROW_WORDS>;
 var<workgroup> int8_scales: array<f32, ROWS * UNITS>;
-alias WordValues = array<vec4<f32>, VALUES / 4u>;
 
 // The largest of what the invocations of a unit hold. As bits, so that a NaN is above every number.
 fn unit_most(own: u32) -> u32 {
@@ -31,16 +28,6 @@ fn unit_most(own: u32) -> u32 {
   most = max(most, subgroupShuffleXor(most, 2u));
 #endif
   return most;
-}
-
-// The values that meet part p of a word of weights, as bytes. Adding 1.5 * 2^23 rounds to an integer in the low bits.
-fn part_of(values: WordValues, inverse: f32, p: u32) -> u32 {
-  var bytes = 0u;
-  for (var b = 0u; b < 4u; b++) {
-    let i = b * PARTS + p;
-    bytes |= (bitcast<u32>(values[i / 4u][i % 4u] * inverse + 12582912.0) & 0xffu) << (8u * b);
-  }
-  return bytes;
 }
 
 fn parts_of(values: WordValues, inverse: f32) -> Parts {

@@ -27,6 +27,7 @@ struct SigmoidRouter {
 // T tokens, H hidden size, I inner size, E experts, F = 2 if swiglu_fusion != 0 else 1. Quantised rows run along the
 // last dimension, low bits first; value = (q - zero_point) * scale, where an absent zero point is 2^(bits - 1). Floats
 // are f32 or f16, each tensor of its own.
+// Sums are f32; of many tokens each expert's result is rounded to the input's type before they are mixed.
 // Equal logits go to the higher expert (with the sparse mixer to the lower one). Experts of a mixing weight that is not
 // above 1e-8 (QMoE) or 0 (MoE) contribute nothing: so do negative router_weights and tokens whose logits hold a NaN or
 // whose largest is infinite, which are deterministic zeros. All this is what ONNX Runtime's CPU kernels do; the sparse

@@ -87,12 +87,12 @@ void plan_product(const QMoEProblem& p, const Chunk& c, QMoEStage stage, Recorde
   const auto& expert = down ? p.fc2 : stage == QMoEStage::kPlain ? p.fc3 : p.fc1;
   const uint32_t rows = down ? s.hidden : fused != 0 ? 2 * s.inner : s.inner;
   const NBitsWeights weights = expert_weights(p, expert, rows, down ? s.inner : s.hidden);
-  const Tensor& x = down ? c.inner : p.input;
+  const Tensor &x = down ? c.inner : p.input, &y = down ? c.product : c.inner;
   const TileShape& tile = down ? c.fc2 : c.fc1;
   Dispatch d;
   d.name = down ? "qmoe/prefill_fc2" : stage == QMoEStage::kPlain ? "qmoe/prefill_fc3" : "qmoe/prefill_fc1";
   d.shader.file = "kernels/moe/qmoe_tile.wgsl";
-  d.shader.defines = {{"O", wgsl_type((down ? c.product : c.inner).storage)}};
+  d.shader.defines = {{"O", wgsl_type(y.storage)}, {"PAIRS", fused == 0 && rows % 2 == 0 ? 1u : 0u}};
   append_tile_defines(tile, weights.k, d.shader.defines);
   append_activation_defines(p, fused, stage, d.shader.defines);
   append_row_defines(x, weights, d.shader.defines);
@@ -100,7 +100,7 @@ void plan_product(const QMoEProblem& p, const Chunk& c, QMoEStage stage, Recorde
   d.operands = {in(x)};
   append_nbits_operands(weights, d.operands);
   d.operands.push_back(in(c.plan));
-  d.operands.push_back(out(down ? c.product : c.inner));
+  d.operands.push_back(out(y));
   QMoEParams params = chunk_params(p, c, weights);
   params.tiles = ceil_div(rows, tile.columns);
   d.set_uniforms(params);
@@ -112,14 +112,18 @@ void plan_mix(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   Dispatch d;
   d.name = "qmoe/mix";
   d.shader.file = "kernels/moe/qmoe_mix.wgsl";
-  d.shader.defines = {{"WG", kElementwiseGroup},
-                      {"Y", wgsl_type(p.y.storage)},
-                      {"R", p.residual ? wgsl_type(p.residual.storage) : "f32"},
-                      {"HAS_RESIDUAL", p.residual ? 1u : 0u}};
+  const uint32_t per = c.sizes.hidden % 4 == 0 ? 4 : 1;
+  const auto type = [&](const Tensor& t) {
+    return per == 4 ? fmt::format("vec4<{}>", wgsl_type(t.storage)) : wgsl_type(t.storage);
+  };
+  const Tensor& residual = p.residual ? p.residual : c.product;
+  d.shader.defines = {{"WG", kElementwiseGroup}, {"PER", per},     {"P", type(c.product)},
+                      {"R", type(residual)},     {"Y", type(p.y)}, {"HAS_RESIDUAL", p.residual ? 1u : 0u}};
   d.shader.in_bounds = true;
-  d.operands = {in(c.route), in(c.product), in(p.residual ? p.residual : c.route), out(p.y)};
+  d.operands = {in(c.route), in(c.plan), in(c.product), in(residual), out(p.y)};
   d.set_uniforms(chunk_params(p, c, {}));
-  d.groups = fold_groups(ceil_div64(uint64_t{c.sizes.tokens} * c.sizes.hidden, kElementwiseGroup), recorder.caps());
+  d.groups =
+      fold_groups(ceil_div64(uint64_t{c.sizes.tokens} * c.sizes.hidden / per, kElementwiseGroup), recorder.caps());
   recorder.add(std::move(d));
 }
 
@@ -133,9 +137,9 @@ void plan_qmoe_prefill(const QMoEProblem& p, const QMoESizes& s, Recorder& recor
   choose_tiles(p, entries, recorder.caps(), c);
   c.max_tiles = max_row_tiles(entries, s.experts, c.fc1.rows);
   c.route = recorder.scratch(Storage::kF32, {2 * entries});
-  c.plan = recorder.scratch(Storage::kU32, {c.list() + entries});
+  c.plan = recorder.scratch(Storage::kU32, {c.list() + 2 * entries});
   c.inner = recorder.scratch(c.fc2.core == TileCore::kMatrices ? Storage::kF16 : Storage::kF32, {entries, s.inner});
-  c.product = recorder.scratch(Storage::kF32, {entries, s.hidden});
+  c.product = recorder.scratch(p.input.storage, {entries, s.hidden});
   for (c.first_token = 0; c.first_token < s.tokens; c.first_token += step) {
     c.sizes.tokens = std::min(step, s.tokens - c.first_token);
     plan_route(p, c, recorder);

@@ -1,6 +1,7 @@
 // Sorts the (token, slot) entries by expert, in one workgroup: count, prefix sums, scatter. plan[0] = number of row
 // tiles; from plan[1] on, three numbers a tile: expert, first and end position in the sorted list; the list itself
-// begins at params.head. The order within an expert is free: every row of a later product is computed by itself.
+// begins at params.head, and after it lies each entry's position. The order within an expert is free: every row of a
+// later product is computed by itself.
 #include "kernels/moe/qmoe_params.wgsl"
 @group(0) @binding(0) var<storage, read> route: array<f32>;
 @group(0) @binding(1) var<storage, read_write> plan: array<u32>;
@@ -9,8 +10,16 @@
 var<workgroup> counts: array<atomic<u32>, EXPERTS>;
 var<workgroup> cursors: array<atomic<u32>, EXPERTS>;
 
-fn expert_of(entry: u32) -> u32 {
-  return u32(route[params.tokens * params.top + entry]);
+const AHEAD: u32 = 8u;  // loads that wait for memory together
+
+// The experts of entries first, first + WG and so on; beyond the last entry, its expert.
+fn experts_from(first: u32) -> array<u32, AHEAD> {
+  let entries = params.tokens * params.top;
+  var experts = array<u32, AHEAD>();
+  for (var i = 0u; i < AHEAD; i++) {
+    experts[i] = u32(route[entries + min(first + i * WG, entries - 1u)]);
+  }
+  return experts;
 }
 
 fn place_expert(e: u32) {
@@ -41,15 +50,27 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     atomicStore(&counts[e], 0u);
   }
   workgroupBarrier();
-  for (var entry = lane; entry < entries; entry += WG) {
-    atomicAdd(&counts[expert_of(entry)], 1u);
+  for (var first = lane; first < entries; first += AHEAD * WG) {
+    let experts = experts_from(first);
+    for (var i = 0u; i < AHEAD; i++) {
+      if (first + i * WG < entries) {
+        atomicAdd(&counts[experts[i]], 1u);
+      }
+    }
   }
   workgroupBarrier();
   for (var e = lane; e < params.experts; e += WG) {
     place_expert(e);
   }
   workgroupBarrier();
-  for (var entry = lane; entry < entries; entry += WG) {
-    plan[params.head + atomicAdd(&cursors[expert_of(entry)], 1u)] = entry;
+  for (var first = lane; first < entries; first += AHEAD * WG) {
+    let experts = experts_from(first);
+    for (var i = 0u; i < AHEAD; i++) {
+      if (first + i * WG < entries) {
+        let position = atomicAdd(&cursors[experts[i]], 1u);
+        plan[params.head + position] = first + i * WG;
+        plan[params.head + entries + first + i * WG] = position;
+      }
+    }
   }
 }

@@ -1,10 +1,15 @@
 // One tile of an expert's product: TM entries of the sorted list (qmoe_sort.wgsl) by TN weight rows.
 // STAGE 0: out[position] = the plain product with x of the entry's token (fc3); 1: activated; 2: activated and
-// multiplied by what stage 0 left in its place; 3: out[entry] = product with x[position] (fc2). With FUSED gate and
-// linear rows alternate in the tile, so that an invocation gets both halves of an output as a pair.
+// multiplied by what stage 0 left in its place; 3: the product with x[position] (fc2). With FUSED gate and linear rows
+// alternate in the tile, so that an invocation gets both halves of an output as a pair; else with PAIRS, where rows are
+// even, a pair is stored at once.
 #include "kernels/moe/qmoe_params.wgsl"
 @group(0) @binding(5) var<storage, read> plan: array<u32>;
+#if PAIRS
+@group(0) @binding(6) var<storage, read_write> out: array<vec2<O>>;
+#else
 @group(0) @binding(6) var<storage, read_write> out: array<O>;
+#endif
 @group(0) @binding(7) var<uniform> params: Params;
 
 #include "kernels/moe/activation.wgsl"
@@ -60,39 +65,51 @@ fn biased(column: u32, sum: f32) -> f32 {
 }
 
 #if FUSED == 0
-fn store(position: u32, column: u32, sum: f32) {
-  let i = first_column + column;
-  if (i >= params.rows) {
-    return;
-  }
-  let v = biased(column, sum);
-#if STAGE == 3
-  out[plan[params.head + position] * params.hidden + i] = O(v);
+// `before`: what stage 0 left in the place.
+fn finished(sum: f32, before: f32) -> f32 {
+#if STAGE == 1 || STAGE == 2
+  return activate(sum, before);
 #else
-  let at = position * params.inner + i;
-#if STAGE == 0
-  out[at] = O(v);
-#elif STAGE == 1
-  out[at] = O(activate(v, 0.0));
-#else
-  out[at] = O(activate(v, f32(out[at])));
-#endif
+  return sum;
 #endif
 }
+
+fn store(at: u32, i: u32, sums: vec2<f32>) {
+#if PAIRS
+  var before = vec2<f32>();
+#if STAGE == 2
+  before = vec2<f32>(out[at / 2u]);
+#endif
+  out[at / 2u] = vec2<O>(vec2<f32>(finished(sums.x, before.x), finished(sums.y, before.y)));
+#else
+  store_one(at, sums.x);
+  if (i + 1u < params.rows) {
+    store_one(at + 1u, sums.y);
+  }
+#endif
+}
+
+#if PAIRS == 0
+fn store_one(at: u32, sum: f32) {
+#if STAGE == 2
+  out[at] = O(finished(sum, f32(out[at])));
+#else
+  out[at] = O(finished(sum, 0.0));
+#endif
+}
+#endif
 #endif
 
 fn store_pair(row: u32, column: u32, v: vec2<f32>) {
   let position = first_position + row;
-  if (position >= end_position) {
+  let i = first_column + column;
+  if (position >= end_position || i >= params.rows) {
     return;
   }
+  let sums = vec2<f32>(biased(column, v.x), biased(column + 1u, v.y));
 #if FUSED
-  let i = first_column + column;
-  if (i < params.rows) {
-    out[position * params.inner + i / 2u] = O(activate(biased(column, v.x), biased(column + 1u, v.y)));
-  }
+  out[position * params.inner + i / 2u] = O(activate(sums.x, sums.y));
 #else
-  store(position, column, v.x);
-  store(position, column + 1u, v.y);
+  store(position * params.rows + i, i, sums);
 #endif
 }
