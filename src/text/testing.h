@@ -29,9 +29,9 @@ inline std::string read(const std::filesystem::path& file) {
 }
 
 inline const Tokenizer& fixture(const std::string& name) {
-  static const Tokenizer byte_level = Tokenizer::load(kData / "byte_level.json");
-  static const Tokenizer byte_fallback = Tokenizer::load(kData / "byte_fallback.json");
-  return name == "byte_level" ? byte_level : byte_fallback;
+  static const Tokenizer kByteLevel = Tokenizer::load(kData / "byte_level.json");
+  static const Tokenizer kByteFallback = Tokenizer::load(kData / "byte_fallback.json");
+  return name == "byte_level" ? kByteLevel : kByteFallback;
 }
 
 // The text of the Error that body throws.
