@@ -44,6 +44,13 @@ kernels::SampleSettings sample_settings(const SamplingOptions& options, const st
   return settings;
 }
 
+// As reports name the model, however its folder was written: "." and "models/demo/" end in no name.
+std::string folder_name(const std::filesystem::path& folder) {
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::canonical(folder, error);
+  return (error ? folder : whole).filename().string();
+}
+
 // Throws Error naming the option for a value outside its range; the sampler's own range is not asked, since it would
 // round silently.
 void check_sampling(const SamplingOptions& o) {
@@ -265,7 +272,7 @@ Profile TextModel::profile(std::span<const uint32_t> prompt, const ProfileOption
                                        .repeats = options.repeats,
                                        .prefill = options.phase != ProfilePhase::kDecode,
                                        .decode = options.phase != ProfilePhase::kPrefill};
-  const runtime::Measurement measurement{.model = impl_->files.onnx.parent_path().filename().string(),
+  const runtime::Measurement measurement{.model = folder_name(impl_->files.folder),
                                          .device = impl_->info.name,
                                          .library = impl_->info.library_version,
                                          .timestamps = impl_->device->caps().timestamps,

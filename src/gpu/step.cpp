@@ -62,11 +62,7 @@ void check_aliases(const StepDescriptor& descriptor) {
   }
 }
 
-}  // namespace
-
-Step Device::create_step(const StepDescriptor& descriptor) {
-  Core& core = *impl_->core;
-  const Caps& caps = core.info.caps;
+void check_shape(const StepDescriptor& descriptor, const Caps& caps) {
   const std::string& label = descriptor.label;
   if (!descriptor.pipeline) fail("gpu", "{}: no pipeline", label);
   const Pipeline& pipeline = *descriptor.pipeline;
@@ -80,6 +76,33 @@ Step Device::create_step(const StepDescriptor& descriptor) {
       fail("gpu", "{}: {} workgroups in one dimension, the device's limit is {}", label, groups, caps.max_workgroups);
     }
   }
+}
+
+Handle<WGPUBindGroup> bind(Core& core, const Pipeline& pipeline, const std::vector<WGPUBindGroupEntry>& entries,
+                           const std::string& label) {
+  WGPUBindGroupDescriptor bindings = WGPU_BIND_GROUP_DESCRIPTOR_INIT;
+  bindings.label = view(label);
+  bindings.layout = pipeline.layout.get();
+  bindings.entryCount = entries.size();
+  bindings.entries = entries.data();
+  ErrorScope scope(core, {WGPUErrorFilter_Validation});
+  Handle<WGPUBindGroup> group{core.library.wgpuDeviceCreateBindGroup(core.device.get(), &bindings),
+                              core.library.wgpuBindGroupRelease};
+  if (const std::string error = scope.finish(); !error.empty() || !group)
+    fail("gpu", "{}: no bind group: {}", label, error);
+  ++core.counters.bind_groups_created;
+  return group;
+}
+
+}  // namespace
+
+Step Device::create_step(const StepDescriptor& descriptor) {
+  Core& core = *impl_->core;
+  const Caps& caps = core.info.caps;
+  const std::string& label = descriptor.label;
+  check_shape(descriptor, caps);
+  const Pipeline& pipeline = *descriptor.pipeline;
+  const bool has_uniforms = pipeline.uniforms;
   std::vector<WGPUBindGroupEntry> entries;
   const auto add = [&](const BufferRange& range, const BindingRule& rule) {
     WGPUBindGroupEntry entry = WGPU_BIND_GROUP_ENTRY_INIT;
@@ -108,17 +131,7 @@ Step Device::create_step(const StepDescriptor& descriptor) {
     step.impl_->indirect = {indirect, core.library.wgpuBufferRelease};
     step.impl_->indirect_offset = descriptor.indirect.offset;
   }
-  WGPUBindGroupDescriptor bindings = WGPU_BIND_GROUP_DESCRIPTOR_INIT;
-  bindings.label = view(label);
-  bindings.layout = pipeline.layout.get();
-  bindings.entryCount = entries.size();
-  bindings.entries = entries.data();
-  ErrorScope scope(core, {WGPUErrorFilter_Validation});
-  const auto group = core.library.wgpuDeviceCreateBindGroup(core.device.get(), &bindings);
-  step.impl_->bindings = {group, core.library.wgpuBindGroupRelease};
-  if (const std::string error = scope.finish(); !error.empty() || !group)
-    fail("gpu", "{}: no bind group: {}", label, error);
-  ++core.counters.bind_groups_created;
+  step.impl_->bindings = bind(core, pipeline, entries, label);
   return step;
 }
 

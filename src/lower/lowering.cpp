@@ -122,7 +122,7 @@ Tensor Lowering::place_derived(graph::ValueId id, std::vector<graph::Dim> elemen
       fail("lower", "\"{}\" depends on {}, which has no value", value(id).name, to_string(dim, graph_));
     }
   }
-  const Tensor tensor = place(id, SlotKind::kDerived);
+  Tensor tensor = place(id, SlotKind::kDerived);
   result_.slots.back().derived = std::move(elements);
   return tensor;
 }
@@ -145,7 +145,7 @@ Tensor Lowering::tensor_of(graph::ValueId id) {
 }
 
 Tensor Lowering::unpacked(const Tensor& tensor) {
-  const Tensor whole = recorder_.scratch(kernels::Storage::kI32, tensor.shape);
+  Tensor whole = recorder_.scratch(kernels::Storage::kI32, tensor.shape);
   kernels::plan_unpack({.x = tensor, .y = whole}, recorder_);
   return whole;
 }
@@ -170,7 +170,7 @@ Tensor Lowering::packed_input(const graph::Node& node, size_t i) {
 Tensor Lowering::output(const graph::Node& node, size_t i) {
   const graph::ValueId id = node.output(i);
   if (id == graph::kNoValue) return {};
-  const Tensor tensor = tensors_[id] ? tensors_[id] : place(id, SlotKind::kIntermediate);
+  Tensor tensor = tensors_[id] ? tensors_[id] : place(id, SlotKind::kIntermediate);
   if (!whole_bytes_ || tensor.storage != kernels::Storage::kBytes) return tensor;
   for (const auto& [whole, packed] : to_pack_) {
     if (packed.slot == tensor.slot) return whole;
@@ -325,7 +325,7 @@ void Lowering::collect() {
     try {
       result_.outputs[value(id).name] = tensor_of(id);
     } catch (const Error& error) {
-      if (result_.obstacles.empty()) result_.obstacles.push_back(error.what());
+      if (result_.obstacles.empty()) result_.obstacles.emplace_back(error.what());
     }
   }
   for (const Tensor& tensor : recorder_.scratch_tensors()) {

@@ -25,8 +25,6 @@ constexpr Types kInteger32 = kUnsigned | Types(DType::kInt32, DType::kInt16, DTy
 constexpr Types kInteger = kInteger32 | kInts | Types(DType::kUint64);
 constexpr Types kQuantized =
     kByte | Types(DType::kUint16, DType::kInt32, DType::kInt16, DType::kInt8, DType::kInt4, DType::kUint4);
-// Those that do not lie packed.
-constexpr Types kWords = kSigned | Types(DType::kUint64, DType::kUint32, DType::kUint16);
 constexpr Types kNumbers = kSmall | Types(DType::kUint64, DType::kUint32);
 constexpr Types kAll = kNumbers | kBool;
 

@@ -8,6 +8,8 @@
 
 namespace sluice::profile {
 
+namespace {
+
 nlohmann::json read_json(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   if (!stream || std::filesystem::is_directory(file)) fail("profile", "{} cannot be read", file.string());
@@ -21,6 +23,8 @@ nlohmann::json read_json(const std::filesystem::path& file) {
     fail("profile", "{} ends in the middle: was the profile ended (end_profiling())?", file.string());
   fail("profile", "{} is not JSON", file.string());
 }
+
+}  // namespace
 
 Report load(const std::filesystem::path& file, const RunRange& range) {
   const nlohmann::json json = read_json(file);

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "base/error.h"
-#include "profile/load.h"
 
 namespace sluice::profile {
 
@@ -57,7 +55,10 @@ std::vector<Tensor> tensors_of(const Json& args, const char* key) {
   return tensors;
 }
 
-bool is_event(const Json& event) { return event.is_object() && event.contains("cat") && event.contains("ts"); }
+bool is_event(const Json& event) {
+  return event.is_object() && event.contains("cat") && event.contains("ts") &&
+         (!event.contains("args") || event.at("args").is_object());
+}
 
 const Json& events_of(const Json& file, const std::string& name) {
   const Json& list = file.is_object() && file.contains("traceEvents") ? file.at("traceEvents") : file;
@@ -210,10 +211,6 @@ Report parse_ort(const Json& file, const std::string& name, const RunRange& rang
   if (report.phases.empty()) fail("profile", "{} holds no node that ran", name);
   report.device = providers_of(report.phases);
   return report;
-}
-
-Report read_ort(const std::filesystem::path& file, const RunRange& range) {
-  return parse_ort(read_json(file), file.filename().string(), range);
 }
 
 }  // namespace sluice::profile

@@ -6,7 +6,8 @@
 // own.
 #pragma once
 
-#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "profile/report.h"
 
@@ -17,8 +18,7 @@ struct RunRange {
   uint32_t first = 0, last = ~0u;
 };
 
-// Throws Error, naming the file, if it cannot be read, is not JSON, ends in the middle, is no profile of ONNX Runtime,
-// or has no node in these runs.
-Report read_ort(const std::filesystem::path& file, const RunRange& range = {});
+// Throws Error, naming the file, if it is no profile of ONNX Runtime or has no node in these runs.
+Report parse_ort(const nlohmann::json& file, const std::string& name, const RunRange& range);
 
 }  // namespace sluice::profile

@@ -48,10 +48,10 @@ void Session::check_feeds(const std::map<std::string, HostTensor>& feeds) const 
       fail("session", "input \"{}\" must be {}, got {}", value.name, name(*value.dtype), name(feed->second.dtype));
     }
   }
-  for (const auto& [name, tensor] : feeds) {
+  for (const auto& feed : feeds) {
     const bool known = std::any_of(graph_.inputs.begin(), graph_.inputs.end(),
-                                   [&](graph::ValueId id) { return graph_.values[id].name == name; });
-    if (!known) fail("session", "the graph has no input \"{}\"", name);
+                                   [&](graph::ValueId id) { return graph_.values[id].name == feed.first; });
+    if (!known) fail("session", "the graph has no input \"{}\"", feed.first);
   }
 }
 

@@ -41,6 +41,8 @@ def largest_weight(model):
                                          ("qwen3-odd-block16", 20480), ("granite-webgpu", 20480), ("demo", 262144)])
 def test_models_in_parts(name, limit, tmp_path):
     model = DEMO if name == "demo" else MODELS / name
+    if name != "demo" and {"f16", "large-limits"} & set(os.environ.get("SLUICE_DISABLE", "").split(",")):
+        pytest.skip("caches in float32, or parts of 256 rows, are larger than this limit by themselves")
     assert largest_weight(model) > limit, "the limit splits nothing"
     ids, logits = run(model, tmp_path)
     split_ids, split_logits = run(model, tmp_path, limited(max_binding=limit))

@@ -173,3 +173,9 @@ def test_community_layout_names_the_variants(community):
     result = sluice("run", community, "--variant", "q8", "--prompt-ids", "5", "--max-tokens", 1)
     assert result.code == 1
     assert "q4f16" in result.err and "q8" in result.err
+
+
+def test_profiles_name_the_models_folder(community):
+    profile = ("profile", "--prompt-ids", "5", "-n", 1, "-r", 1, "--phase", "decode", "--no-read-limit", "--json", "-q")
+    assert json.loads(succeed(*profile, community, "--variant", "q4f16").out)["model"] == community.name
+    assert json.loads(succeed(*profile, f"{MODELS}/qwen3-cpu/../qwen3-cpu/").out)["model"] == "qwen3-cpu"

@@ -309,14 +309,14 @@ def test_tokenizer(demo):
 def test_generator_errors(demo, tmp_path):
     with pytest.raises(sluice.Error):
         sluice.Generator(tmp_path)
-    for prompt, options, message in (([], {}, "empty"), ([10**6], {}, "1000000"), (PROMPT, {"top_p": 2.0}, "top_p"),
-                                     (PROMPT, {"temperature": float("nan")}, "temperature")):
+    for prompt, options, message in (([], {}, "empty"), ([10**6], {}, "1000000"), ([-1], {}, "id -1 "), ([2**40], {}, "vocabulary"),
+                                     (PROMPT, {"top_p": 2.0}, "top_p"), (PROMPT, {"temperature": float("nan")}, "temperature")):
         with pytest.raises(sluice.Error, match=message):
             demo.generate(prompt, 4, **options)
-    with pytest.raises(TypeError, match="heat"):
-        demo.generate(PROMPT, 4, heat=1)
-    with pytest.raises(TypeError):
-        demo.generate(PROMPT, -1)
+    for prompt, options, message in ((PROMPT, {"heat": 1}, "heat"), (PROMPT, {"max_tokens": -1}, "max_tokens cannot be -1"),
+                                     (PROMPT, {"seed": 2**64}, "seed cannot be 18"), ([1.5], {}, "float")):
+        with pytest.raises(TypeError, match=message):
+            demo.generate(prompt, **options)
     assert list(demo.generate(PROMPT, 2, greedy=True))
 
 

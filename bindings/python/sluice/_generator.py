@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 import numpy as np
 
 from . import _core
+from ._assign import assign
 from ._devices import choice
 from ._profile import Profile
 from ._profile import options as profile_options
@@ -151,8 +153,7 @@ class Generator:
         the token under way. Raises Error for an empty prompt, an id outside the vocabulary, a prompt over the context length and options
         out of range.
         """
-        ids = self._model.tokenize(prompt, True) if isinstance(prompt, str) else [int(i) for i in prompt]
-        return Generation(self._model.start(ids, self._options(max_tokens, **sampling)))
+        return Generation(self._model.start(self._prompt(prompt), self._options(max_tokens, **sampling)))
 
     def chat(self, messages: Iterable[Mapping[str, str]], max_tokens: int = 256, **sampling: Unpack[Sampling]) -> Generation:
         """Answers a conversation of {"role": ..., "content": ...}, by the model's chat template; options as for generate()."""
@@ -161,18 +162,27 @@ class Generator:
 
     def logits(self, prompt_ids: Iterable[int]) -> np.ndarray:
         """Logits of every position, float32 [len(prompt_ids), vocabulary], from an empty cache."""
-        return self._model.logits([int(i) for i in prompt_ids])
+        return self._model.logits(self._ids(prompt_ids))
 
     def profile(self, prompt: str | Sequence[int], tokens: int = 32, *, phase: str = "both", repeats: int = 3,
                 read_limit: bool = True) -> Profile:
         """Runs the prompt and `tokens` more several times and says where the time went. `phase` is "prefill", "decode" or "both";
         `read_limit` measures what the device can read, which takes about a second. Forgets what the cache holds."""
-        ids = self._model.tokenize(prompt, True) if isinstance(prompt, str) else [int(i) for i in prompt]
-        return Profile(self._model.profile(ids, profile_options(phase, tokens, repeats, read_limit)))
+        return Profile(self._model.profile(self._prompt(prompt), profile_options(phase, tokens, repeats, read_limit)))
 
     def clear(self) -> None:
         """Forgets what the cache holds."""
         self._model.clear()
+
+    def _prompt(self, prompt: str | Sequence[int]) -> list[int]:
+        return self._model.tokenize(prompt, True) if isinstance(prompt, str) else self._ids(prompt)
+
+    def _ids(self, ids: Iterable[int]) -> list[int]:
+        whole = [operator.index(i) for i in ids]
+        for i in whole:
+            if not 0 <= i < self.vocabulary:
+                raise _core.Error(f"[prompt] token id {i} is outside the vocabulary of {self.vocabulary}")
+        return whole
 
     def _options(self, max_tokens: int, **sampling: Any) -> _core.SamplingOptions:
         unknown = sampling.keys() - Sampling.__annotations__.keys()
@@ -183,11 +193,8 @@ class Generator:
         # Who asks for a choice among tokens does not mean the greedy default of the model.
         if sampling.keys() & {"top_k", "top_p", "min_p"} and options.temperature == 0:
             options.temperature = 1.0
-        options.max_tokens = max_tokens
         options.seed = random.getrandbits(64)
-        options.stop = [stop] if isinstance(stop, str) else list(stop)
-        for name, value in sampling.items():
-            setattr(options, name, value)
+        assign(options, {"max_tokens": max_tokens, "stop": [stop] if isinstance(stop, str) else list(stop), **sampling})
         if greedy:
             options.temperature = 0.0
         return options

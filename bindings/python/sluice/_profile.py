@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from . import _core
+from ._assign import assign
 
 _LAST_RUN = 0xFFFFFFFF
 
@@ -55,5 +56,5 @@ def options(phase: str = "both", tokens: int = 32, repeats: int = 3, read_limit:
         raise ValueError(f'phase must be "prefill", "decode" or "both", got {phase!r}')
     result = _core.ProfileOptions()
     result.phase = getattr(_core.ProfilePhase, phase)
-    result.tokens, result.repeats, result.read_limit = tokens, repeats, read_limit
+    assign(result, {"tokens": tokens, "repeats": repeats, "read_limit": read_limit})
     return result

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/passes/uses.h"
+
 namespace sluice::graph {
 
 namespace {
@@ -33,7 +35,7 @@ class Fuser {
   Fuser(Graph& graph, const FuseOptions& options) : graph_(graph), options_(options) {}
 
   void run() {
-    count_uses();
+    begin_walk();
     for (Node& node : graph_.nodes) {
       if (!(node.op_type == "Add" && join_add(node)) && !(is_skip_norm(node) && join_skip(node))) append(node);
     }
@@ -50,13 +52,9 @@ class Fuser {
            node.output(1) == kNoValue && node.output(2) == kNoValue;
   }
 
-  void count_uses() {
-    uses_.assign(graph_.values.size(), 0);
+  void begin_walk() {
+    uses_ = count_uses(graph_);
     producer_.assign(graph_.values.size(), kNone);
-    for (const Node& node : graph_.nodes) {
-      for (const ValueId id : node.inputs) uses_[id == kNoValue ? 0 : id] += id == kNoValue ? 0 : 1;
-    }
-    for (const ValueId id : graph_.outputs) ++uses_[id];
   }
 
   void append(Node node) {
@@ -186,14 +184,14 @@ class Fuser {
     std::erase_if(result_, [](const Node& node) { return node.op_type.empty(); });
     graph_.nodes = std::move(result_);
     result_.clear();
-    count_uses();
+    begin_walk();
   }
 
   static constexpr size_t kNone = ~size_t{0};
   Graph& graph_;
   const FuseOptions& options_;
   std::vector<Node> result_;
-  std::vector<uint32_t> uses_;    // of each value, as an input or a graph output
+  std::vector<uint32_t> uses_;    // of each value
   std::vector<size_t> producer_;  // of each value: index in result_
 };
 

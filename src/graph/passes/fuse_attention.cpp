@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/passes/uses.h"
+
 namespace sluice::graph {
 
 namespace {
@@ -20,7 +22,8 @@ class AttentionFuser {
   void run() {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       if (!is_attention(graph_.nodes[i])) continue;
-      count_uses();
+      uses_ = count_uses(graph_);
+      producer_ = find_producers(graph_);
       join_norms(graph_.nodes[i]);
       join_split(graph_.nodes[i]);
       join_gate(i);
@@ -31,18 +34,6 @@ class AttentionFuser {
  private:
   static bool is_attention(const Node& node) {
     return (node.domain == kMs || node.domain == kOwn) && node.op_type == "GroupQueryAttention";
-  }
-
-  void count_uses() {
-    uses_.assign(graph_.values.size(), 0);
-    producer_.assign(graph_.values.size(), nullptr);
-    for (Node& node : graph_.nodes) {
-      for (const ValueId id : node.inputs) uses_[id == kNoValue ? 0 : id] += id == kNoValue ? 0 : 1;
-      for (const ValueId id : node.outputs) {
-        if (id != kNoValue) producer_[id] = &node;
-      }
-    }
-    for (const ValueId id : graph_.outputs) ++uses_[id];
   }
 
   const Shape* shape(ValueId id) const {
@@ -167,7 +158,7 @@ class AttentionFuser {
   }
 
   Graph& graph_;
-  std::vector<uint32_t> uses_;   // of each value, as an input or a graph output
+  std::vector<uint32_t> uses_;   // of each value
   std::vector<Node*> producer_;  // of each value
 };
 

@@ -16,10 +16,10 @@ class Attention : public GraphBuilder {
     return id;
   }
   ValueId projection(int64_t width) { return typed(value("float[1, 3, 1]"), width); }
-  ValueId reshape(ValueId x, const std::vector<Dim>& shape) {
+  ValueId reshape(ValueId x, Shape shape) {  // by value: adding nodes moves the shapes of values
     const ValueId id = node("Reshape", {x, value("={0, -1, 8}")})[0];
     graph.values[id].dtype = DType::kFloat;
-    graph.values[id].shape = shape;
+    graph.values[id].shape = std::move(shape);
     return id;
   }
   ValueId head_norm(ValueId x, int64_t width, float epsilon) {

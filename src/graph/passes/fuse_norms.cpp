@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/passes/uses.h"
+
 namespace sluice::graph {
 
 namespace {
@@ -12,10 +14,9 @@ constexpr size_t kNormed = 0, kSum = 3;   // its outputs
 
 class NormFuser {
  public:
-  explicit NormFuser(Graph& graph) : graph_(graph) {}
+  explicit NormFuser(Graph& graph) : graph_(graph), uses_(count_uses(graph)), producer_(find_producers(graph)) {}
 
   void run() {
-    find_uses();
     for (Node& node : graph_.nodes) {
       if (node.op_type == "Add" || is_skip_norm(node)) join_inner(node);
     }
@@ -29,20 +30,6 @@ class NormFuser {
   static bool is_skip_norm(const Node& node) {
     return node.domain == "com.microsoft" && node.op_type == kSkipNorm && !node.has(3) && node.output(1) == kNoValue &&
            node.output(2) == kNoValue;
-  }
-
-  void find_uses() {
-    uses_.assign(graph_.values.size(), 0);
-    producer_.assign(graph_.values.size(), nullptr);
-    for (Node& node : graph_.nodes) {
-      for (const ValueId id : node.inputs) {
-        if (id != kNoValue) ++uses_[id];
-      }
-      for (const ValueId id : node.outputs) {
-        if (id != kNoValue) producer_[id] = &node;
-      }
-    }
-    for (const ValueId id : graph_.outputs) ++uses_[id];
   }
 
   // An RMS norm over the last dimension by a constant weight, with no other output.
@@ -97,7 +84,7 @@ class NormFuser {
   }
 
   Graph& graph_;
-  std::vector<uint32_t> uses_;   // of each value, as an input or a graph output
+  std::vector<uint32_t> uses_;   // of each value
   std::vector<Node*> producer_;  // of each value
 };
 

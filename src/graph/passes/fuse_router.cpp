@@ -5,6 +5,7 @@
 
 #include "graph/content.h"
 #include "graph/infer.h"
+#include "graph/passes/uses.h"
 
 namespace sluice::graph {
 
@@ -26,17 +27,7 @@ struct Factor {
 
 class RouterFuser {
  public:
-  explicit RouterFuser(Graph& graph) : graph_(graph), producer_(graph.values.size()), uses_(graph.values.size()) {
-    for (const Node& node : graph.nodes) {
-      for (const ValueId id : node.outputs) {
-        if (id != kNoValue) producer_[id] = &node;
-      }
-      for (const ValueId id : node.inputs) {
-        if (id != kNoValue) ++uses_[id];
-      }
-    }
-    for (const ValueId id : graph.outputs) ++uses_[id];
-  }
+  explicit RouterFuser(Graph& graph) : graph_(graph), producer_(find_producers(graph)), uses_(count_uses(graph)) {}
 
   void run() {
     for (Node& node : graph_.nodes) {
@@ -251,7 +242,7 @@ class RouterFuser {
   }
 
   Graph& graph_;
-  std::vector<const Node*> producer_;
+  std::vector<Node*> producer_;
   std::vector<uint32_t> uses_;
 };
 

@@ -108,7 +108,24 @@ struct Part {
   uint32_t first, tokens, rows, row_tiles;
 };
 
-void add_scores(const AttentionProblem& p, const Part& part, const Tensor& scores, Recorder& recorder) {
+// Steps from one batch, head, row and key to the next in the masks; 0 along what they are broadcast.
+void set_mask_strides(const AttentionProblem& p, ScoreParams& params) {
+  const AttentionSizes& s = p.sizes;
+  if (p.mask) {
+    const auto& m = p.mask.shape;
+    params.mask_key = m[3] == 1 ? 0 : 1;
+    params.mask_keys = m[3] == 1 ? s.keys : m[3];
+    params.mask_row = m[2] == 1 ? 0 : m[3];
+    params.mask_head = m[1] == 1 ? 0 : m[2] * m[3];
+    params.mask_batch = m[0] == 1 ? 0 : m[1] * m[2] * m[3];
+  }
+  if (p.padding.rank() > 1) {
+    params.pad_batch = p.padding.rank() == 3 ? s.seq * s.keys : s.keys;
+    params.pad_row = p.padding.rank() == 3 ? s.keys : 0;
+  }
+}
+
+ScoreParams score_params(const AttentionProblem& p, const Part& part, uint64_t groups) {
   const AttentionSizes& s = p.sizes;
   const HeadsView& q = p.query;
   ScoreParams params{.seq = s.seq,
@@ -131,22 +148,16 @@ void add_scores(const AttentionProblem& p, const Part& part, const Tensor& score
                      .padding_score = p.padding_score,
                      .hidden = p.hidden,
                      .row_tiles = part.row_tiles,
-                     .workgroups = 0,
+                     .workgroups = static_cast<uint32_t>(groups),
                      .ahead = static_cast<int32_t>(p.ahead)};
-  if (p.mask) {
-    const auto& m = p.mask.shape;
-    params.mask_key = m[3] == 1 ? 0 : 1;
-    params.mask_keys = m[3] == 1 ? s.keys : m[3];
-    params.mask_row = m[2] == 1 ? 0 : m[3];
-    params.mask_head = m[1] == 1 ? 0 : m[2] * m[3];
-    params.mask_batch = m[0] == 1 ? 0 : m[1] * m[2] * m[3];
-  }
-  if (p.padding.rank() > 1) {
-    params.pad_batch = p.padding.rank() == 3 ? s.seq * s.keys : s.keys;
-    params.pad_row = p.padding.rank() == 3 ? s.keys : 0;
-  }
+  set_mask_strides(p, params);
+  return params;
+}
+
+void add_scores(const AttentionProblem& p, const Part& part, const Tensor& scores, Recorder& recorder) {
+  const AttentionSizes& s = p.sizes;
+  const HeadsView& q = p.query;
   const uint64_t groups = uint64_t{s.batch} * s.kv_heads * part.row_tiles * ceil_div(s.keys, kTile);
-  params.workgroups = static_cast<uint32_t>(groups);
   const Tensor none;
   Bindings bindings("attention/scores", "kernels/attention/attention_scores.wgsl");
   bindings.read("Q", q.tensor)
@@ -164,7 +175,7 @@ void add_scores(const AttentionProblem& p, const Part& part, const Tensor& score
       .define("PAD_LENGTHS", p.padding.rank() == 1)
       .type("T", wgsl_type(q.tensor.storage))
       .type("M", wgsl_type(p.mask.storage));
-  recorder.add(bindings.finish(params, fold_groups(groups, recorder.caps())));
+  recorder.add(bindings.finish(score_params(p, part, groups), fold_groups(groups, recorder.caps())));
 }
 
 void add_softmax(const AttentionProblem& p, const Part& part, const Tensor& scores, Recorder& recorder) {
