@@ -24,8 +24,6 @@ struct Shader {
   using Value = std::variant<uint32_t, std::string>;  // a number, the name of a WGSL type, or a block
   std::string file;                                   // relative to src/: "kernels/norm/rms_norm.wgsl"
   std::vector<std::pair<std::string, Value>> defines;
-  // The planner vouches that every index lies within its binding, whatever the data: the library need not check.
-  bool in_bounds = false;
   auto operator<=>(const Shader&) const = default;
 };
 

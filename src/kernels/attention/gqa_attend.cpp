@@ -65,8 +65,7 @@ Bindings bind_attend(const GroupQueryAttentionProblem& p, const Sizes& s, const 
       .define("SOFTCAP", p.softcap > 0)
       .type("T", wgsl_type(p.query.storage))
       .type("BT", wgsl_type(p.attention_bias ? p.attention_bias.storage : p.query.storage))
-      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage))
-      .in_bounds();
+      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage));
   return bindings;
 }
 
@@ -87,8 +86,7 @@ Dispatch combine(const GroupQueryAttentionProblem& p, const Sizes& s, const Vari
       .define("TURN", v.turns)
       .define("SMOOTH", p.smooth_softmax)
       .type("T", wgsl_type(p.query.storage))
-      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage))
-      .in_bounds();
+      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage));
   const uint64_t groups = uint64_t{s.batch} * s.kv_heads * params.rows;
   params.workgroups = static_cast<uint32_t>(groups);
   return bindings.finish(params, fold_groups(groups, caps));

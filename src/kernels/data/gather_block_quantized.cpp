@@ -92,7 +92,6 @@ void plan_gather_block_quantized(const GatherBlockQuantizedProblem& problem, Rec
                       {"Y", wgsl_type(y.storage)},
                       {"BITS", problem.bits},
                       {"ZERO_POINTS", problem.zero_points ? 1u : 0u}}};
-  dispatch.shader.in_bounds = true;  // indices that are out of range read nothing, a row's last word is clamped
   dispatch.operands = {in(data), in(problem.indices), in(problem.scales),
                        in(problem.zero_points ? problem.zero_points : data), out(y)};
   dispatch.set_uniforms(params);

@@ -72,7 +72,6 @@ void plan_strided_copy(const StridedCopy& copy, std::string_view tag, Recorder& 
   dispatch.name = copy.name;
   dispatch.shader = {"kernels/data/strided_copy.wgsl",
                      {{"T", unit.type}, {"RANK", static_cast<uint32_t>(space.dims.size())}}};
-  dispatch.shader.in_bounds = true;  // check_extent()
   dispatch.operands = {in(copy.x), out(copy.y)};
   dispatch.set_uniforms(params);
   add_threads(std::move(dispatch), params.count, recorder);

@@ -177,7 +177,6 @@ void plan_gemv(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& re
   const GemvShape shape = gemv_shape(p, q);
   d.name = p.norm_weight ? "matmul/norm_gemv" : "matmul/gemv";
   d.shader.file = "kernels/matmul/matmul_gemv.wgsl";
-  d.shader.in_bounds = true;
   const std::string b = wgsl_type(p.b.storage);
   const Defines more = {{"B", shape.per == 4 ? "vec4<" + b + ">" : b},
                         {"WG", shape.workgroup},
@@ -196,7 +195,6 @@ void plan_gemm(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& re
   const TileShape tile = tile_shape({TileCore::kMultiplyAdds, q.m, q.n, q.batches}, recorder.caps());
   d.name = "matmul/gemm";
   d.shader.file = "kernels/matmul/matmul_gemm.wgsl";
-  d.shader.in_bounds = q.k != 0;  // lines and places in K beyond the last are read like the last
   append_tile_defines(tile, q.k, d.shader.defines);
   d.shader.defines.emplace_back("B", wgsl_type(p.b.storage));
   d.shader.defines.emplace_back("TRANS_A", p.trans_a ? 1u : 0u);

@@ -83,7 +83,6 @@ void plan_up(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Reco
                         {"NORM", p.norm_weight ? 1u : 0u},
                         {"G", std::string(p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32")}};
   d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
-  d.shader.in_bounds = true;
   d.operands = {in(p.input)};
   append_nbits_operands(weights, d.operands);
   d.operands.push_back(in(p.router));
@@ -106,7 +105,6 @@ void plan_down(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Re
   d.name = "qmoe/fixed_fc2";
   d.shader.file = "kernels/moe/qmoe_fixed_fc2.wgsl";
   append_shape(shape, d.shader.defines);
-  d.shader.in_bounds = true;
   QMoEParams params = qmoe_params(p, s, weights);
   params.head = head_words(p, s);
   params.inner_units = units;
@@ -139,7 +137,7 @@ bool takes_fixed(const QMoEProblem& p, const QMoESizes& s, const gpu::Caps& caps
 
 void plan_qmoe_fixed(const QMoEProblem& p, const QMoESizes& s, Recorder& recorder) {
   const NBitsLayout layout = nbits_layout(down_weights(p, s));
-  const uint32_t words = layout.unit_values / 2 + 1;  // of a unit's packets, and its step
+  const uint32_t words = layout.unit_values / 2 + 1;                             // of a unit's packets, and its step
   const uint32_t rows = ceil_div(s.tokens * p.k * layout.units * words, 4) * 4;  // the second product reads it in fours
   const Tensor inner = recorder.scratch(Storage::kU32, {head_words(p, s) + rows});
   plan_up(p, s, inner, recorder);
