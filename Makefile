@@ -1,7 +1,8 @@
 # The commands that people and CI use. Each of them first brings what it needs (tools/setup.py), so a fresh clone needs nothing before.
 .DEFAULT_GOAL := build
 .PHONY: build demo test bench bench-plot format check deps deps-tests configure-tests clean help \
-        check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-random check-variants check-page
+        check-format check-layers check-wgsl check-indices check-tidy check-asan check-fuzz check-random check-variants \
+        check-page
 
 # setup.py puts a cargo of the distribution that goes by another name into .deps/rust.
 export PATH := $(CURDIR)/.deps/rust:$(PATH):$(HOME)/.cargo/bin
@@ -45,7 +46,7 @@ configure-tests: deps-tests
 format:  ## Format all C++ files
 	$(PYTHON) tools/format.py
 
-check: check-format check-layers check-wgsl check-tidy check-asan check-fuzz check-random check-variants check-page  ## Everything that `make test` does not do
+check: check-format check-layers check-wgsl check-indices check-tidy check-asan check-fuzz check-random check-variants check-page  ## Everything that `make test` does not do
 
 check-format:
 	$(PYTHON) tools/format.py --check
@@ -56,6 +57,10 @@ check-layers:
 check-wgsl: configure-tests  ## Every shader variant that the tests compile, through naga and tint
 	cmake --build $(RELEASE)
 	$(PYTHON) tools/check_wgsl.py --collect $(RELEASE)
+
+check-indices: configure-tests  ## The tests with shaders that report an index out of range
+	cmake --build $(RELEASE)
+	SLUICE_CHECK_SHADERS=report .deps/venv/bin/python tools/run_tests.py $(RELEASE)
 
 check-tidy: configure-tests
 	$(PYTHON) tools/tidy.py $(RELEASE) $(ARGS)

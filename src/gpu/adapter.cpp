@@ -181,12 +181,12 @@ bool is_number(const std::string& text) {
 
 // Validation stays on: Sluice's own checks are not a proof. SLUICE_DAWN_SKIP_VALIDATION=1 is for measuring what it
 // costs.
-DawnToggles::DawnToggles(bool trust_shaders)
+DawnToggles::DawnToggles(ShaderChecks checks)
     : enabled_{"allow_unsafe_apis", "use_vulkan_memory_model", "vulkan_enable_f16_on_nvidia"},
       disabled_{"timestamp_quantization"} {
   if (const char* skip = std::getenv("SLUICE_DAWN_SKIP_VALIDATION"); skip && *skip == '1')
     enabled_.push_back("skip_validation");
-  if (trust_shaders) enabled_.push_back("disable_robustness");
+  if (checks != ShaderChecks::kLibrary) enabled_.push_back("disable_robustness");
   descriptor_ = {{nullptr, kDawnTogglesType}, enabled_.size(), enabled_.data(), disabled_.size(), disabled_.data()};
 }
 

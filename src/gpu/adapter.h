@@ -19,7 +19,7 @@ struct Adapter {
 // Dawn's switches, given alike to the instance, the adapter request and the device; chained only for Dawn. The struct
 // and its type number are copied by hand because webgpu.h of another library does not have them.
 struct DawnToggles {
-  explicit DawnToggles(bool trust_shaders = false);
+  explicit DawnToggles(ShaderChecks checks = ShaderChecks::kLibrary);
   WGPUChainedStruct* chain() { return &descriptor_.chain; }
 
  private:

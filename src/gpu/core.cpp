@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "gpu/index_watch.h"
 
 namespace sluice::gpu {
 namespace {
@@ -21,6 +22,9 @@ void complete(void* user, std::string error) {
 }
 
 }  // namespace
+
+Core::Core(const Library& loaded) : library(loaded) {}
+Core::~Core() = default;
 
 void MemoryCount::add(uint64_t bytes) {
   const uint64_t live = live_ += bytes;

@@ -35,6 +35,7 @@ struct Pipeline {
   std::string name;  // file of the shader, for messages
   std::vector<Access> storage;
   bool uniforms = false;
+  bool watched = false;  // has a binding more, for Core::watch
   Handle<WGPUBindGroupLayout> layout;
   Handle<WGPUComputePipeline> handle;
 };
@@ -76,9 +77,11 @@ struct PendingTimings {
 };
 
 struct PipelineSource;
+class IndexWatch;
 
 struct Core {
-  explicit Core(const Library& loaded) : library(loaded) {}
+  explicit Core(const Library& loaded);
+  ~Core();
 
   // Throws what the library reported since the last check.
   void check();
@@ -104,7 +107,7 @@ struct Core {
   Handle<WGPUDevice> device;
   Handle<WGPUQueue> queue;
   AdapterInfo info;
-  bool trust_shaders = false;
+  ShaderChecks checks = ShaderChecks::kNone;
   shader::Dialect dialect;
   Counters counters;
   MemoryCount memory;
@@ -114,6 +117,7 @@ struct Core {
   PendingTimings timings;
   uint64_t written = 0;                        // bytes of large writes since the last flush
   std::shared_ptr<Completion> previous_flush;  // of large writes
+  std::unique_ptr<IndexWatch> watch;           // with ShaderChecks::kReport
 };
 
 // Catches the errors of the calls between construction and finish(); one that is not finished is popped unread.
@@ -178,6 +182,7 @@ struct Readback::Impl {
   std::shared_ptr<Core> core;
   CountedBuffer staging;
   uint64_t capacity = 0, skip = 0, size = 0;  // the wanted bytes begin `skip` bytes into the buffer
+  uint64_t note = 0;                          // where the copy of Core::watch's buffer begins
   std::shared_ptr<Completion> mapped;
   const std::byte* data = nullptr;
 };

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "gpu/blob_cache.h"
 #include "gpu/core.h"
+#include "gpu/index_watch.h"
 #include "gpu/probe.h"
 
 namespace sluice::gpu {
@@ -55,7 +56,7 @@ void set_error_callbacks(WGPUDeviceDescriptor& descriptor, ErrorSink& sink) {
 // Asks for all of the adapter's limits, or for none: then the device has WebGPU's defaults.
 Handle<WGPUDevice> request_device(Core& core, const std::vector<WGPUFeatureName>& features, bool small_limits) {
   const auto& library = core.library;
-  DawnToggles toggles(core.trust_shaders);
+  DawnToggles toggles(core.checks);
   WGPULimits limits = WGPU_LIMITS_INIT;
   library.wgpuAdapterGetLimits(core.adapter.get(), &limits);
   limits.nextInChain = nullptr;
@@ -114,9 +115,13 @@ shader::Dialect dialect_of(const Core& core) {
 
 }  // namespace
 
-bool DeviceOptions::trust_from_environment() {
-  const char* value = std::getenv("SLUICE_TRUST_SHADERS");
-  return value && std::string_view(value) == "1";
+ShaderChecks DeviceOptions::checks_from_environment() {
+  const char* value = std::getenv("SLUICE_CHECK_SHADERS");
+  const std::string_view wanted = value ? value : "";
+  if (wanted.empty() || wanted == "0") return ShaderChecks::kNone;
+  if (wanted == "1") return ShaderChecks::kLibrary;
+  if (wanted == "report") return ShaderChecks::kReport;
+  fail("gpu", "SLUICE_CHECK_SHADERS must be 0, 1 or report, got {}", wanted);
 }
 
 Device::Device(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -125,7 +130,7 @@ Device::~Device() = default;
 std::unique_ptr<Device> Device::open(const DeviceOptions& options) {
   const Library& library = Library::load(options.library);
   auto core = std::make_shared<Core>(library);
-  core->trust_shaders = options.trust_shaders;
+  core->checks = options.checks;
   core->instance = create_instance(library);
   Adapter adapter = pick_adapter(find_adapters(library, core->instance.get()), options.adapter);
   core->adapter = std::move(adapter.handle);
@@ -145,6 +150,7 @@ std::unique_ptr<Device> Device::open(const DeviceOptions& options) {
     std::tie(caps.subgroup_min, caps.subgroup_max) = probe_subgroup_sizes(*device, *core, adapter.vendor_id);
   }
   caps.dot4i8 = !options.disable.no_dot4i8 && probe_packed_dot(*device, *core);
+  if (core->checks == ShaderChecks::kReport) core->watch = std::make_unique<IndexWatch>(*core);
   core->counters = {};
   core->memory.reset_peak();
   log(Component::kGpu, LogLevel::kInfo, "device opened",

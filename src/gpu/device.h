@@ -31,15 +31,21 @@ struct AdapterInfo {
   Caps caps;  // in a list: what is offered; dot4i8 and unreported subgroup sizes are known of an open device only
 };
 
+// Who checks the indices of shaders. The kernels keep them in range whatever the data (see CONTRIBUTING.md): this is
+// for finding one that does not.
+enum class ShaderChecks : uint8_t {
+  kNone,
+  kLibrary,  // the library compiles its bounds checks into every access: such an index is harmless
+  kReport,   // such an index is an Error of the next Readback, naming shader and expression (shader/index_checks.h)
+};
+
 struct DeviceOptions {
   std::string library;  // path of a WebGPU library; empty: SLUICE_WEBGPU_LIBRARY, then the one installed by the build
   std::string adapter;  // index or part of a name (case-insensitive); empty: SLUICE_DEVICE, then the best adapter
   CapsOverride disable = CapsOverride::from_environment();
-  // Drops the bounds checks that the library compiles into shaders: faster, and an index out of range is then
-  // undefined.
-  bool trust_shaders = trust_from_environment();
+  ShaderChecks checks = checks_from_environment();
 
-  static bool trust_from_environment();  // SLUICE_TRUST_SHADERS=1
+  static ShaderChecks checks_from_environment();  // SLUICE_CHECK_SHADERS: 1 the library's, report ours
 };
 
 // Every adapter of the library, best first: discrete, integrated, unknown, software. Throws if the library cannot be

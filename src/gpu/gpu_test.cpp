@@ -135,7 +135,6 @@ TEST(Step, RefusesBindingsOverTheLimit) {
 TEST(Step, TooSmallUniformsAreRefusedAtSubmitAndTheDeviceLivesOn) {
   Device& device = shared_device();
   Scale scale(device, 64, 2);
-  scale.ranges[0] = {&scale.x, 0, 4};
   scale.descriptor.uniforms = {&scale.params, 0, 4};
   const std::string message = error_of([&] {
     Commands commands(device);

@@ -3,11 +3,12 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "gpu/index_watch.h"
 
 namespace sluice::gpu {
 namespace {
 
-Handle<WGPUBindGroupLayout> create_layout(Core& core, std::span<const Access> storage, bool uniforms) {
+Handle<WGPUBindGroupLayout> create_layout(Core& core, const PipelineSource& source) {
   std::vector<WGPUBindGroupLayoutEntry> entries;
   const auto add = [&entries](WGPUBufferBindingType type) {
     WGPUBindGroupLayoutEntry entry = WGPU_BIND_GROUP_LAYOUT_ENTRY_INIT;
@@ -16,9 +17,10 @@ Handle<WGPUBindGroupLayout> create_layout(Core& core, std::span<const Access> st
     entry.buffer.type = type;
     entries.push_back(entry);
   };
-  for (const Access access : storage)
+  for (const Access access : source.storage)
     add(access == Access::kRead ? WGPUBufferBindingType_ReadOnlyStorage : WGPUBufferBindingType_Storage);
-  if (uniforms) add(WGPUBufferBindingType_Uniform);
+  if (source.uniforms) add(WGPUBufferBindingType_Uniform);
+  if (source.watched) add(WGPUBufferBindingType_Storage);
   WGPUBindGroupLayoutDescriptor descriptor = WGPU_BIND_GROUP_LAYOUT_DESCRIPTOR_INIT;
   descriptor.entryCount = entries.size();
   descriptor.entries = entries.data();
@@ -47,7 +49,13 @@ Handle<WGPUShaderModule> checked_module(Core& core, const PipelineSource& source
 
 PipelineSource source_of(const PipelineRequest& request, const Core& core) {
   const shader::Shader& shader = request.shader;
-  return {shader.file, shader::expand(shader, core.dialect), request.storage, request.uniforms, shader.in_bounds};
+  PipelineSource source{shader.file, shader::expand(shader, core.dialect), request.storage, request.uniforms};
+  source.watched = core.watch && request.storage.size() < core.info.caps.max_storage_buffers;
+  if (source.watched) {
+    const auto binding = static_cast<uint32_t>(request.storage.size()) + (request.uniforms ? 1 : 0);
+    source.wgsl = core.watch->rewrite(source.name, source.wgsl, binding);
+  }
+  return source;
 }
 
 Handle<WGPUShaderModule> create_module(Core& core, const PipelineSource& source) {
@@ -57,7 +65,7 @@ Handle<WGPUShaderModule> create_module(Core& core, const PipelineSource& source)
   descriptor.nextInChain = &text.chain;
   descriptor.label = view(source.name);
   const auto& library = core.library;
-  const bool trusted = (source.in_bounds || core.trust_shaders) && library.wgpuDeviceCreateShaderModuleTrusted;
+  const bool trusted = core.checks != ShaderChecks::kLibrary && library.wgpuDeviceCreateShaderModuleTrusted;
   const WGPUShaderModule module = trusted ? library.wgpuDeviceCreateShaderModuleTrusted(core.device.get(), &descriptor,
                                                                                         WGPUShaderRuntimeChecks_None)
                                           : library.wgpuDeviceCreateShaderModule(core.device.get(), &descriptor);
@@ -91,7 +99,8 @@ PipelineDraft draft_pipeline(Core& core, const PipelineSource& source) {
   draft.pipeline->name = source.name;
   draft.pipeline->storage = source.storage;
   draft.pipeline->uniforms = source.uniforms;
-  draft.pipeline->layout = create_layout(core, source.storage, source.uniforms);
+  draft.pipeline->watched = source.watched;
+  draft.pipeline->layout = create_layout(core, source);
   draft.layout = create_pipeline_layout(core, draft.pipeline->layout.get());
   return draft;
 }

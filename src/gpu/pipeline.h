@@ -15,7 +15,7 @@ struct PipelineSource {
   std::string wgsl;
   std::vector<Access> storage;
   bool uniforms = false;
-  bool in_bounds = false;
+  bool watched = false;  // has a binding more, for Core::watch
 };
 
 PipelineSource source_of(const PipelineRequest& request, const Core& core);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "gpu/core.h"
+#include "gpu/index_watch.h"
 #include "gpu/transfers.h"
 
 namespace sluice::gpu {
@@ -30,6 +31,7 @@ bool Readback::ready() {
   impl_->data = static_cast<const std::byte*>(
       core.library.wgpuBufferGetConstMappedRange(impl_->staging.get(), 0, impl_->capacity));
   if (!impl_->data) fail("gpu", "readback of {} bytes cannot be mapped", impl_->size);
+  if (core.watch) core.watch->check(core, impl_->data + impl_->note);
   return true;
 }
 
@@ -60,11 +62,15 @@ Readback Device::submit_and_read(Commands&& commands, BufferRange range) {
   r.skip = range.offset % 4;
   r.size = size;
   const uint64_t copied = (r.skip + size + 3) / 4 * 4;
-  r.capacity = std::bit_ceil(std::max<uint64_t>(copied, 256));
+  r.note = copied;
+  r.capacity = std::bit_ceil(std::max<uint64_t>(copied + (core.watch ? IndexWatch::kBytes : 0), 256));
   r.staging = core.take_staging(r.capacity);
   commands.impl_->close_pass();
   core.library.wgpuCommandEncoderCopyBufferToBuffer(commands.impl_->encoder.get(), range.buffer->impl_->handle.get(),
                                                     range.offset - r.skip, r.staging.get(), 0, copied);
+  if (core.watch)
+    core.library.wgpuCommandEncoderCopyBufferToBuffer(commands.impl_->encoder.get(), core.watch->buffer(), 0,
+                                                      r.staging.get(), r.note, IndexWatch::kBytes);
   const WGPUSubmissionIndex submission = impl_->run(std::move(commands));
   const TransferNote note(true, range.buffer->impl_->label, size);
   r.mapped = core.map(r.staging.get(), WGPUMapMode_Read, r.capacity, submission);

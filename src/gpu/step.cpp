@@ -1,6 +1,7 @@
 // Steps: every rule of WebGPU that a dispatch could break is checked here, once, with our own words.
 #include "base/error.h"
 #include "gpu/core.h"
+#include "gpu/index_watch.h"
 
 namespace sluice::gpu {
 
@@ -115,6 +116,13 @@ Step Device::create_step(const StepDescriptor& descriptor) {
   for (const BufferRange& range : descriptor.storage)
     add(range, {caps.storage_alignment, caps.max_binding, "a storage binding"});
   if (has_uniforms) add(descriptor.uniforms, {caps.uniform_alignment, 65536, "the uniforms"});
+  if (pipeline.watched) {
+    WGPUBindGroupEntry entry = WGPU_BIND_GROUP_ENTRY_INIT;
+    entry.binding = static_cast<uint32_t>(entries.size());
+    entry.buffer = core.watch->buffer();
+    entry.size = IndexWatch::kBytes;
+    entries.push_back(entry);
+  }
   check_aliases(descriptor);
 
   Step step;

@@ -103,7 +103,6 @@ class SideBySide {
     Dispatch d;
     d.name = a.name + " + " + b.name;
     d.shader.file = a.shader.file + " + " + b.shader.file;
-    d.shader.in_bounds = a.shader.in_bounds && b.shader.in_bounds;
     d.shader.parts = parts_of(a);
     const size_t first = d.shader.parts.size();
     for (shader::ShaderPart& part : parts_of(b)) d.shader.parts.push_back(std::move(part));

@@ -26,8 +26,6 @@ struct Shader {
   using Value = std::variant<uint32_t, std::string>;  // a number, the name of a WGSL type, or a block
   std::string file;                                   // relative to src/: "kernels/norm/rms_norm.wgsl"
   std::vector<std::pair<std::string, Value>> defines;
-  // The planner vouches that every index lies within its binding, whatever the data: the library need not check.
-  bool in_bounds = false;
   // Not empty: the text is these shaders side by side (side_by_side.h). There are no definitions then, and `file` is
   // for messages.
   std::vector<ShaderPart> parts = {};

@@ -17,8 +17,7 @@ Bindings bind(const GroupQueryAttentionProblem& p, const Sizes& s, Turning turni
       .write("VCACHE", turning.v ? p.value_cache : none)
       .define("D", s.head_size)
       .define("WG", kWorkgroup)
-      .type("T", wgsl_type(p.query.storage))
-      .in_bounds();  // the shader checks rows of the cache against its capacity and clamps positions to the tables
+      .type("T", wgsl_type(p.query.storage));
   return bindings;
 }
 

@@ -91,8 +91,7 @@ Bindings bind_attend(const GroupQueryAttentionProblem& p, const Sizes& s, const 
       .define("SOFTCAP", p.softcap > 0)
       .type("T", wgsl_type(p.query.storage))
       .type("BT", wgsl_type(p.attention_bias ? p.attention_bias.storage : p.query.storage))
-      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage))
-      .in_bounds();
+      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage));
   return bindings;
 }
 
@@ -119,8 +118,7 @@ Dispatch combine(const GroupQueryAttentionProblem& p, const Sizes& s, const Vari
       .define("TURN", v.turns)
       .define("SMOOTH", p.smooth_softmax)
       .type("T", wgsl_type(p.query.storage))
-      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage))
-      .in_bounds();
+      .type("SK", wgsl_type(p.head_sink ? p.head_sink.storage : p.query.storage));
   params.workgroups = ceil_div(params.units, rows);
   return bindings.finish(params, fold_groups(params.workgroups, caps));
 }

@@ -113,6 +113,7 @@ TEST(GqaWindow, RefusesWhatDoesNotAgree) {
   refuses([](auto& p, Tensor&) { p.local_window_size = 7; }, "shorter than local_window_size 7");
   refuses([](auto&, Tensor& t) { t = {}; }, "needs past_key");
   refuses([](auto&, Tensor& t) { t.shape[2] = 7; }, "keeps its shape");
+  refuses([](auto& p, Tensor& t) { t.shape[2] = p.key_cache.shape[2] = 7; }, "must have one shape");
   refuses([](auto& p, Tensor&) { p.output_qk = p.query; }, "output_qk");
   refuses([](auto& p, Tensor&) { p.seqlens.shape = {2}; }, "seqlens_k");
 }

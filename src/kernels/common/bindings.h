@@ -38,12 +38,6 @@ class Bindings {
     return *this;
   }
 
-  // The planner vouches for every index (Shader::in_bounds).
-  Bindings& in_bounds() {
-    dispatch_.shader.in_bounds = true;
-    return *this;
-  }
-
   uint32_t count() const { return static_cast<uint32_t>(dispatch_.operands.size()); }
 
   template <class Params>

@@ -52,7 +52,6 @@ void plan_gather(const GatherProblem& problem, Recorder& recorder) {
   Dispatch dispatch;
   dispatch.name = "gather";
   dispatch.shader = {"kernels/data/gather.wgsl", {{"T", unit.type}}};
-  dispatch.shader.in_bounds = true;  // indices that are out of range read nothing
   dispatch.operands = {touching(storage_bytes(data.storage, problem.y.elements()), in(data)), in(problem.indices),
                        out(problem.y)};
   dispatch.set_uniforms(params);

@@ -28,9 +28,7 @@ void plan_read_all(const ReadAllProblem& p, Recorder& recorder) {
   Bindings bindings("read_all", "kernels/data/read_all.wgsl");
   bindings.read("X", p.x).write("SUMS", p.sums).define("WG", kThreads).define("VECTORS", kVectors);
   const ReadAllParams params{.blocks = static_cast<uint32_t>(words / ReadAllProblem::kBlockWords)};
-  Dispatch dispatch = bindings.finish(params, {static_cast<uint32_t>(groups), 1, 1});
-  dispatch.shader.in_bounds = true;  // the words are whole blocks, and there is a sum for each workgroup
-  recorder.add(std::move(dispatch));
+  recorder.add(bindings.finish(params, {static_cast<uint32_t>(groups), 1, 1}));
 }
 
 }  // namespace sluice::kernels

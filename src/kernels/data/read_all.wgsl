@@ -16,7 +16,7 @@ var<workgroup> total: atomic<u32>;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) thread: u32) {
-  if (thread == 0u) { atomicStore(&total, 0u); }  // a library that trusts the shader may not zero it
+  if (thread == 0u) { atomicStore(&total, 0u); }  // workgroup memory need not begin with zeros
   workgroupBarrier();
   var sum = vec4<u32>();
   for (var block = group.x; block < params.blocks; block += groups.x) {

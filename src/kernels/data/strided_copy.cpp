@@ -72,7 +72,6 @@ void plan_strided_copy(const StridedCopy& copy, std::string_view tag, Recorder& 
   dispatch.name = copy.name;
   dispatch.shader = {"kernels/data/strided_copy.wgsl",
                      {{"T", unit.type}, {"RANK", static_cast<uint32_t>(space.dims.size())}}};
-  dispatch.shader.in_bounds = true;  // check_extent()
   const uint64_t read = std::min<uint64_t>(copy.x.elements(), count);
   dispatch.operands = {touching(storage_bytes(copy.x.storage, read), in(copy.x)),
                        touching(storage_bytes(copy.y.storage, count), out(copy.y))};

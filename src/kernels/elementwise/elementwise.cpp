@@ -153,8 +153,6 @@ void plan_elementwise(const ElementwiseProblem& problem, Recorder& recorder) {
   std::vector<ElementRead> reads;
   auto& defines = dispatch.shader.defines;
   dispatch.shader.file = "kernels/elementwise/elementwise.wgsl";
-  // Indices follow from the thread's place alone, and strides_along() has seen that they stay within the tensors.
-  dispatch.shader.in_bounds = true;
   for (uint32_t k = 0; k < ElementProgram::kMaxInputs; ++k) {
     const bool used = k < problem.inputs.size();
     if (used) {

@@ -196,7 +196,6 @@ void plan_gemv(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& re
   const GemvShape shape = gemv_shape(p, q, recorder.caps());
   d.name = p.norm_weight ? "matmul/norm_gemv" : "matmul/gemv";
   d.shader.file = "kernels/matmul/matmul_gemv.wgsl";
-  d.shader.in_bounds = true;
   const Defines more = {{"A", wgsl_type(p.a.storage)},
                         {"B", elements_type(p.b, shape.per == 4)},
                         {"WG", shape.workgroup},
@@ -226,7 +225,6 @@ void plan_gemm(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& re
   const bool a_wide = !p.trans_a && wide(q.k), b_wide = wide(p.trans_b ? q.k : q.n);
   d.name = tile.core == TileCore::kMatrices ? "matmul/gemm_matrices" : "matmul/gemm";
   d.shader.file = "kernels/matmul/matmul_gemm.wgsl";
-  d.shader.in_bounds = q.k != 0;  // lines and places in K beyond the last are read like the last
   append_tile_defines(tile, q.k, d.shader.defines);
   const Defines more = {{"A", elements_type(p.a, a_wide)},
                         {"B", elements_type(p.b, b_wide)},

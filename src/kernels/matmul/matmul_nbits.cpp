@@ -96,7 +96,6 @@ Dispatch common_dispatch(const MatMulNBitsProblem& p, const NBitsWeights& weight
                       {"NORM", 0u},
                       {"X_ACCESS", activation_access(p.k, layout)}};
   append_nbits_defines(weights, d.shader.defines);
-  d.shader.in_bounds = layout.aligned;  // a word that is put together from two may begin in a row's last
   d.operands = {in(p.a)};
   append_nbits_operands(weights, d.operands);
   d.operands.push_back(in(p.residual ? p.residual : p.b));

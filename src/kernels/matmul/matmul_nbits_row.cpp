@@ -173,7 +173,6 @@ Dispatch row_dispatch(const JoinedMatMulNBitsProblem& p, const gpu::Caps& caps, 
   d.name = dispatch_name(p, shape);
   d.shader.file = "kernels/matmul/matmul_nbits_row.wgsl";
   d.shader.defines = row_defines(p, layout, shape);
-  d.shader.in_bounds = true;
   append_nbits_defines(weights, d.shader.defines);
   append_team_defines(shape.team, d.shader.defines);
   bind(p, d);

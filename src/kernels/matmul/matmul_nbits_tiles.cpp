@@ -69,7 +69,6 @@ std::pair<Tensor, Tensor> plan_quantise(const MatMulNBitsProblem& p, Recorder& r
   d.name = "matmul_nbits/quantise";
   d.shader.file = "kernels/matmul/quantise_rows.wgsl";
   d.shader.defines = {{"WG", kQuantiseGroup}, {"X", wgsl_type(p.a.storage)}, {"BITS", p.bits}};
-  d.shader.in_bounds = true;
   d.operands = {in(p.a), out(q), out(scales)};
   d.set_uniforms(QuantiseParams{static_cast<uint32_t>(blocks), {}});
   d.groups = fold_groups(ceil_div64(2 * blocks, kQuantiseGroup), recorder.caps());

@@ -33,7 +33,6 @@ void plan_up(const QMoEProblem& p, const QMoESizes& s, QMoEStage stage, const Te
                         {"NORM", p.norm_weight ? 1u : 0u},
                         {"G", std::string(p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32")}};
   d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
-  d.shader.in_bounds = nbits_layout(weights).aligned;
   d.operands = {in(p.input)};
   append_nbits_operands(weights, d.operands);
   d.operands.push_back(in(p.router));
@@ -56,7 +55,6 @@ void plan_down(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Re
   d.name = "qmoe/decode_fc2";
   d.shader.file = "kernels/moe/qmoe_decode_fc2.wgsl";
   append_team_defines(team, d.shader.defines);
-  d.shader.in_bounds = nbits_layout(weights).aligned;
   QMoEParams params = qmoe_params(p, s, weights);
   params.head = head_words(p, s);
   params.inner_units = nbits_layout(weights).units;

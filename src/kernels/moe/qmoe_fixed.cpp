@@ -92,7 +92,6 @@ void plan_up(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Reco
                         {"NORM", p.norm_weight ? 1u : 0u},
                         {"G", std::string(p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32")}};
   d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
-  d.shader.in_bounds = true;
   d.operands = {in(p.input)};
   append_nbits_operands(weights, d.operands);
   d.operands.push_back(in(p.router));
@@ -118,7 +117,6 @@ void plan_down(const QMoEProblem& p, const QMoESizes& s, const Tensor& inner, Re
   d.shader.file = "kernels/moe/qmoe_fixed_fc2.wgsl";
   append_shape(shape, d.shader.defines);
   d.shader.defines.emplace_back("UNITS", units);
-  d.shader.in_bounds = true;
   QMoEParams params = qmoe_params(p, s, weights);
   params.head = head_words(p, s);
   d.set_uniforms(params);

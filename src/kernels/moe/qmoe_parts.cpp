@@ -19,7 +19,7 @@ Tensor plan_spread(const Tensor& route, const QMoESizes& s, uint32_t top, Part p
   const Tensor weights = recorder.scratch(Storage::kF32, {s.tokens, part.count});
   Dispatch d;
   d.name = "qmoe/spread";
-  d.shader = {"kernels/moe/qmoe_spread.wgsl", {{"WG", kWorkgroup}}, true};
+  d.shader = {"kernels/moe/qmoe_spread.wgsl", {{"WG", kWorkgroup}}};
   d.operands = {in(route), out(weights)};
   d.set_uniforms(SpreadParams{s.tokens, top, part.first, part.count});
   d.groups = fold_groups(ceil_div64(weights.elements(), kWorkgroup), recorder.caps());

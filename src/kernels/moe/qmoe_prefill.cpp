@@ -60,7 +60,6 @@ void plan_route(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   d.shader.file = "kernels/moe/qmoe_route.wgsl";
   d.shader.defines = {{"WG", c.sizes.experts <= 64 ? 64u : 128u}};
   append_selection_defines(p, c.sizes, 1, d.shader.defines);
-  d.shader.in_bounds = true;
   d.operands = {in(p.router), out(c.route)};
   append_selection_operands(p, 0, d);
   d.shader.defines.emplace_back("AT_PARAMS", static_cast<uint32_t>(d.operands.size()));
@@ -74,7 +73,6 @@ void plan_sort(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   d.name = "qmoe/sort";
   d.shader.file = "kernels/moe/qmoe_sort.wgsl";
   d.shader.defines = {{"WG", 256u}, {"EXPERTS", std::max(32u, std::bit_ceil(c.sizes.experts))}, {"TM", c.fc1.rows}};
-  d.shader.in_bounds = true;
   d.operands = {in(c.route), out(c.plan)};
   d.set_uniforms(chunk_params(p, c, {}));
   recorder.add(std::move(d));
@@ -96,7 +94,6 @@ void plan_product(const QMoEProblem& p, const Chunk& c, QMoEStage stage, Recorde
   append_tile_defines(tile, weights.k, d.shader.defines);
   append_activation_defines(p, fused, stage, d.shader.defines);
   append_row_defines(x, weights, d.shader.defines);
-  d.shader.in_bounds = nbits_layout(weights).aligned;
   d.operands = {in(x)};
   append_nbits_operands(weights, d.operands);
   d.operands.push_back(in(c.plan));
@@ -119,7 +116,6 @@ void plan_mix(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   const Tensor& residual = p.residual ? p.residual : c.product;
   d.shader.defines = {{"WG", kElementwiseGroup}, {"PER", per},     {"P", type(c.product)},
                       {"R", type(residual)},     {"Y", type(p.y)}, {"HAS_RESIDUAL", p.residual ? 1u : 0u}};
-  d.shader.in_bounds = true;
   d.operands = {in(c.route), in(c.plan), in(c.product), in(residual), out(p.y)};
   d.set_uniforms(chunk_params(p, c, {}));
   d.groups =

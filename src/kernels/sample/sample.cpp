@@ -112,7 +112,6 @@ void plan_sample(const SampleProblem& problem, Recorder& recorder) {
        in(problem.settings), in(problem.state), out(s.values), out(s.maxima), out(s.bins), out(s.listed)},
       params);
   scale.shader.defines.emplace_back("T", wgsl_type(problem.logits.storage));
-  scale.shader.in_bounds = true;  // logits below the vocabulary, blocks and bins below their counts
   add(std::move(scale), fold_groups(params.blocks, recorder.caps()), recorder);
   if (!problem.greedy) plan_filters(problem, s, params, recorder);
   add(plan_pick(problem, s, params), {1, 1, 1}, recorder);
