@@ -42,10 +42,17 @@ uint64_t blocks_of(const Sizes& s, uint32_t rows) {
   return ceil_div64(uint64_t{s.seq} * s.group, rows) * s.batch * s.kv_heads;
 }
 
+// What a device can bind at once of the sums that splits leave, in splits.
+uint64_t bindable_splits(const Sizes& s, const gpu::Caps& caps) {
+  const uint64_t rows = uint64_t{s.batch} * s.kv_heads * s.seq * s.group;
+  return std::max<uint64_t>(1, caps.max_binding / (rows * s.head_size * sizeof(float)));
+}
+
 // At most so many splits that the workgroups reach the target.
-uint32_t splits_of(const Sizes& s, const Variant& v, uint64_t most, uint32_t groups) {
+uint32_t splits_of(const Sizes& s, const Variant& v, uint64_t most, uint32_t groups, const gpu::Caps& caps) {
   const uint64_t wanted = groups / blocks_of(s, v.rows);
-  return static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 1, std::min<uint64_t>(most, kMaxSplits)));
+  const uint64_t possible = std::min<uint64_t>(bindable_splits(s, caps), kMaxSplits);
+  return static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 1, std::min(most, possible)));
 }
 
 uint64_t tiles_of(const GroupQueryAttentionProblem& p, const Sizes& s, const Variant& v) {
@@ -61,7 +68,7 @@ Variant choose_decode(const GroupQueryAttentionProblem& p, const Sizes& s, const
   const bool split = tiles_of(p, s, v) > (s.seq == 1 ? kUnsplitTilesOfOne : kUnsplitTiles);
   while (v.rows < all && blocks_of(s, v.rows) * (split ? tiles_of(p, s, v) : 1) > (split ? kGroups : kFewGroups))
     v = decode_variant(s, 2 * v.rows, turns, caps);
-  if (split) v.splits = splits_of(s, v, tiles_of(p, s, v), kGroups);
+  if (split) v.splits = splits_of(s, v, tiles_of(p, s, v), kGroups, caps);
   return v;
 }
 
@@ -106,7 +113,8 @@ Variant choose(const GroupQueryAttentionProblem& p, const Sizes& s, const gpu::C
   const bool matrices = can_use_matrices(p, s, caps);
   Variant v = prefill_variant(matrices ? Kernel::kPrefillMatrices : Kernel::kPrefill, caps);
   const uint64_t tiles = tiles_of(p, s, v);
-  v.splits = matrices ? splits_of(s, v, ceil_div64(tiles, kMatrixTiles), kGroups) : splits_of(s, v, tiles, kMostGroups);
+  v.splits = matrices ? splits_of(s, v, ceil_div64(tiles, kMatrixTiles), kGroups, caps)
+                      : splits_of(s, v, tiles, kMostGroups, caps);
   return v;
 }
 

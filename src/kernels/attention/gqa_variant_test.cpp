@@ -111,6 +111,24 @@ TEST(GqaVariants, LengthsBeyondTheCacheWriteNothing) {
   }
 }
 
+// What splits leave can be bound, if need be because there are fewer of them.
+TEST(GqaVariants, SplitsHaveSumsWithinTheBindingLimit) {
+  for (const uint32_t seq : {1u, 80u}) {
+    const Case c{.seq = seq, .pasts = {3000}, .head_size = 64, .kv_heads = 2, .group = 2};
+    Runner runner(test_device());
+    const GroupQueryAttentionProblem p = make_problem(c, make_reference(c, 4), runner);
+    const auto splits = [&](uint64_t splits_bound) {
+      gpu::Caps caps = test_device().caps();
+      const uint64_t bytes = uint64_t{seq} * 4 * 64 * 4;  // of a split
+      caps.max_binding = splits_bound * bytes + bytes / 2;
+      return gqa::choose(p, gqa::check(p), caps).splits;
+    };
+    ASSERT_GT(splits(64), 3u);
+    EXPECT_EQ(splits(3), 3u);
+    EXPECT_EQ(splits(0), 1u);
+  }
+}
+
 size_t dispatches_of(const Case& c, uint32_t expected_keys) {
   const GqaReference r = make_reference(c, 2);
   Runner runner(test_device());

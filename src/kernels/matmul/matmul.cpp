@@ -196,16 +196,12 @@ void plan_gemv(const MatMulProblem& p, const Params& q, Dispatch d, Recorder& re
   const GemvShape shape = gemv_shape(p, q, recorder.caps());
   d.name = p.norm_weight ? "matmul/norm_gemv" : "matmul/gemv";
   d.shader.file = "kernels/matmul/matmul_gemv.wgsl";
-  const Defines more = {{"A", wgsl_type(p.a.storage)},
-                        {"B", elements_type(p.b, shape.per == 4)},
-                        {"WG", shape.workgroup},
-                        {"ROWS", shape.rows},
-                        {"COLUMNS", shape.columns},
-                        {"PER", shape.per},
-                        {"PARTIALS", shape.partials},
-                        {"SUBGROUPS", shape.subgroups ? 1u : 0u},
-                        {"NORM", p.norm_weight ? 1u : 0u},
-                        {"G", p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32"}};
+  const Defines more = {
+      {"A", wgsl_type(p.a.storage)},     {"B", elements_type(p.b, shape.per == 4)},
+      {"WG", shape.workgroup},           {"ROWS", shape.rows},
+      {"COLUMNS", shape.columns},        {"PER", shape.per},
+      {"PARTIALS", shape.partials},      {"SUBGROUPS", shape.subgroups ? 1u : 0u},
+      {"NORM", p.norm_weight ? 1u : 0u}, {"G", p.norm_weight ? wgsl_type(p.norm_weight.storage) : "f32"}};
   d.shader.defines.insert(d.shader.defines.end(), more.begin(), more.end());
   if (p.norm_weight) d.operands.push_back(in(p.norm_weight));
   d.footprint = gemv_footprint(p, shape);
