@@ -48,7 +48,7 @@ Result measure(const Case& one, const Options& options) {
   dispatches.reserve(count * options.copies);
   for (size_t i = count; i < count * options.copies; ++i) dispatches.push_back(dispatches[i - count]);
   Result result{.dispatches = count / one.parts};
-  result.ns = runner.time(options.warmup, options.repeats) / options.copies / one.parts;
+  result.ns = runner.time(std::chrono::milliseconds(options.warmup), options.repeats) / options.copies / one.parts;
   result.gb_s = static_cast<double>(one.bytes) / result.ns;
   result.tflop_s = static_cast<double>(one.operations) / result.ns / 1000;
   return result;
@@ -59,7 +59,7 @@ Result measure(const Case& one, const Options& options) {
 Options Options::parse(int argc, char** argv) {
   Options options;
   if (kernels::test_device().caps().software)
-    options = {.warmup = 1, .repeats = 3, .copies = 2, .max_rows = 1, .json = false, .filter = ""};
+    options = {.warmup = 0, .repeats = 3, .copies = 2, .max_rows = 1, .json = false, .filter = ""};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     uint32_t* target = word == "--repeats"    ? &options.repeats
@@ -72,7 +72,8 @@ Options Options::parse(int argc, char** argv) {
     } else if (word == "--json") {
       options.json = true;
     } else if (word.starts_with("--")) {
-      fail("bench", "usage: [--json] [--repeats N] [--warmup N] [--copies N] [--max-rows N] [part of a case's name]");
+      fail("bench",
+           "usage: [--json] [--repeats N] [--warmup MILLISECONDS] [--copies N] [--max-rows N] [part of a case's name]");
     } else {
       options.filter = word;
     }

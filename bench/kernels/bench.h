@@ -27,13 +27,13 @@ struct Case {
 };
 
 struct Options {
-  uint32_t warmup = 20, repeats = 100, copies = 16;
-  uint32_t max_rows = 1000000;  // cases with more are left out
+  uint32_t warmup = 150, repeats = 100, copies = 16;  // warm-up in milliseconds: clocks take 100 to rise
+  uint32_t max_rows = 1000000;                        // cases with more are left out
   bool json = false;
   std::string filter;  // part of "kernel shape"
 
-  // Reads "--repeats N", "--warmup N", "--copies N", "--max-rows N", "--json" and a filter; a software device gets
-  // fewer of all by default. Throws Error for anything else.
+  // Reads "--repeats N", "--warmup MILLISECONDS", "--copies N", "--max-rows N", "--json" and a filter; a software
+  // device gets fewer of all by default. Throws Error for anything else.
   static Options parse(int argc, char** argv);
 };
 

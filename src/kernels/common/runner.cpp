@@ -10,6 +10,8 @@
 namespace sluice::kernels {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 uint64_t count(const std::vector<uint32_t>& shape) { return Tensor{0, Storage::kF32, shape}.elements(); }
 
 void check_count(const std::vector<uint32_t>& shape, size_t values) {
@@ -127,29 +129,32 @@ std::vector<int32_t> Runner::read_ints(const Tensor& tensor) {
   return values;
 }
 
-double Runner::time(uint32_t warmup, uint32_t repeats) {
-  const auto steps = resolve_from(0);
+double Runner::time_once(const std::vector<gpu::Step>& steps) {
+  const auto begin = Clock::now();
   const bool timestamps = device_.caps().timestamps;
-  std::vector<double> times;
-  device_.wait_idle();
-  for (uint32_t i = 0; i < warmup + repeats; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    gpu::Commands commands(device_);
-    if (timestamps) commands.begin_timed_span();
-    commands.dispatch(steps);
-    if (timestamps) commands.end_timed_span();
-    device_.submit(std::move(commands));
-    double nanoseconds = 0;
-    if (timestamps) {
-      const auto timing = device_.read_timings().at(0);
-      nanoseconds = static_cast<double>(timing.end_ns - timing.begin_ns);
-    } else {
-      device_.wait_idle();
-      nanoseconds = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count();
-    }
-    if (i >= warmup) times.push_back(nanoseconds);
+  gpu::Commands commands(device_);
+  if (timestamps) commands.begin_timed_span();
+  commands.dispatch(steps);
+  if (timestamps) commands.end_timed_span();
+  device_.submit(std::move(commands));
+  if (timestamps) {
+    const auto timing = device_.read_timings().at(0);
+    return static_cast<double>(timing.end_ns - timing.begin_ns);
   }
-  return times.empty() ? 0 : median(std::move(times));
+  device_.wait_idle();
+  return std::chrono::duration<double, std::nano>(Clock::now() - begin).count();
+}
+
+double Runner::time(std::chrono::milliseconds warmup, uint32_t repeats) {
+  const auto steps = resolve_from(0);
+  device_.wait_idle();
+  const auto start = Clock::now();
+  do {
+    time_once(steps);
+  } while (Clock::now() - start < warmup);
+  std::vector<double> times;
+  for (uint32_t i = 0; i < repeats; ++i) times.push_back(time_once(steps));
+  return median(std::move(times));
 }
 
 // Never closed: a library's threads do not survive the end of the process in an orderly way.

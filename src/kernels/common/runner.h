@@ -1,6 +1,7 @@
 // Runs a kernel plan on a device over host data: for kernel tests and benchmarks.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -27,14 +28,15 @@ class Runner {
   void run();
   std::vector<float> read_floats(const Tensor& tensor);  // kF32 or kF16
   std::vector<int32_t> read_ints(const Tensor& tensor);  // kI32, or the bits of kU32 and kUnsigned
-  // Median nanoseconds of all dispatches recorded so far over `repeats` submissions after `warmup`: by timestamps, or
-  // by the host's clock where the device has none.
-  double time(uint32_t warmup, uint32_t repeats);
+  // Median nanoseconds of all dispatches recorded so far over `repeats` submissions (at least 1), after others for as
+  // long as `warmup`, at least one: by timestamps, or by the host's clock where the device has none.
+  double time(std::chrono::milliseconds warmup, uint32_t repeats);
 
  private:
   Tensor place(Storage storage, std::vector<uint32_t> shape, std::span<const std::byte> bytes);
   gpu::Step resolve(const Dispatch& dispatch);
   std::vector<gpu::Step> resolve_from(size_t first);
+  double time_once(const std::vector<gpu::Step>& steps);  // nanoseconds
 
   gpu::Device& device_;
   Recorder recorder_;
