@@ -1,6 +1,7 @@
 #include "runtime/bandwidth.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "kernels/common/runner.h"
 #include "kernels/data/read_all.h"
@@ -16,15 +17,16 @@ using kernels::Storage;
 // and its memory is slower.
 constexpr uint64_t kBytes = 1ull << 30, kSoftwareBytes = 64ull << 20;
 constexpr uint32_t kWorkgroups[] = {1024, 4096, 16384};
-constexpr double kWarmupNs = 1e8, kMeasureNs = 1e8;  // GPUs raise their clocks only under load
+constexpr std::chrono::milliseconds kWarmup{100};  // GPUs raise their clocks only under load
+constexpr double kMeasureNs = 1e8;
 
 uint32_t words_to_read(const gpu::Caps& caps) {
   const uint64_t bytes = std::min({caps.software ? kSoftwareBytes : kBytes, caps.max_binding, caps.max_buffer});
   return static_cast<uint32_t>(bytes / 4 / ReadAllProblem::kBlockWords * ReadAllProblem::kBlockWords);
 }
 
-uint32_t repeats_within(double budget_ns, double one_ns, uint32_t least) {
-  return std::clamp(static_cast<uint32_t>(budget_ns / std::max(one_ns, 1.0)), least, 1000u);
+uint32_t repeats_of(double one_ns) {
+  return std::clamp(static_cast<uint32_t>(kMeasureNs / std::max(one_ns, 1.0)), 5u, 1000u);
 }
 
 double bandwidth_with(gpu::Device& device, uint32_t workgroups) {
@@ -33,9 +35,8 @@ double bandwidth_with(gpu::Device& device, uint32_t workgroups) {
   const kernels::Tensor x = runner.allocate(Storage::kUnsigned, {words});
   const kernels::Tensor sums = runner.allocate(Storage::kUnsigned, {workgroups});
   kernels::plan_read_all({x, sums}, runner.recorder());
-  const double once = runner.time(1, 1);
-  const double ns = runner.time(repeats_within(kWarmupNs, once, 1), repeats_within(kMeasureNs, once, 5));
-  return 4e9 * words / ns;
+  const double once = runner.time(kWarmup, 1);
+  return 4e9 * words / runner.time(std::chrono::milliseconds(0), repeats_of(once));
 }
 
 }  // namespace
