@@ -1,6 +1,8 @@
 #include "lower/side_by_side.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <optional>
 
 #include "shader/side_by_side.h"
