@@ -29,13 +29,15 @@ class Runner {
   std::vector<float> read_floats(const Tensor& tensor);  // kF32 or kF16
   std::vector<int32_t> read_ints(const Tensor& tensor);  // kI32, or the bits of kU32 and kUnsigned
   // Median nanoseconds of all dispatches recorded so far over `repeats` submissions (at least 1), after others for as
-  // long as `warmup`, at least one: by timestamps, or by the host's clock where the device has none.
+  // long as `warmup`, at least one. By timestamps, with untimed submissions in flight before each timed one, or by the
+  // host's clock where the device has none.
   double time(std::chrono::milliseconds warmup, uint32_t repeats);
 
  private:
   Tensor place(Storage storage, std::vector<uint32_t> shape, std::span<const std::byte> bytes);
   gpu::Step resolve(const Dispatch& dispatch);
   std::vector<gpu::Step> resolve_from(size_t first);
+  void submit(const std::vector<gpu::Step>& steps);
   double time_once(const std::vector<gpu::Step>& steps);  // nanoseconds
 
   gpu::Device& device_;
