@@ -111,10 +111,18 @@ std::shared_ptr<gpu::Buffer> Engine::logits_buffer(const Tensor& logits) {
 }
 
 Engine::Compiled Engine::compile(const StepShape& shape) {
+  const auto start = Clock::now();
   const StepPlan plan = plan_step(model_, shape, device_.caps());
   runtime::throw_obstacles(fmt::format("the model cannot run on {}", device_.info().name), plan.obstacles);
   weights_.upload(plan.slots, {});
-  return build(plan, shape);
+  const auto planned = Clock::now();
+  Compiled compiled = build(plan, shape);
+  log(Component::kDecode, LogLevel::kDebug, "step compiled",
+      {{"rows", uint64_t{shape.rows}},
+       {"length", uint64_t{shape.length}},
+       {"plan_s", std::chrono::duration<double>(planned - start).count()},
+       {"build_s", seconds_since(planned)}});
+  return compiled;
 }
 
 Engine::Compiled Engine::build(const StepPlan& plan, const StepShape& shape) {

@@ -1,7 +1,7 @@
 #include "runtime/compile.h"
 
 #include <algorithm>
-#include <map>
+#include <unordered_map>
 
 #include "base/error.h"
 
@@ -17,8 +17,8 @@ uint64_t bytes_of(const lower::SlotInfo& slot) {
 
 std::vector<std::string> check_limits(const std::vector<kernels::Dispatch>& dispatches,
                                       const std::vector<lower::SlotInfo>& slots, const gpu::Caps& caps) {
-  std::map<kernels::Slot, uint64_t> bound;  // the most bytes that a dispatch binds
-  std::map<kernels::Slot, uint64_t> whole;
+  std::unordered_map<kernels::Slot, uint64_t> bound;  // the most bytes that a dispatch binds
+  std::unordered_map<kernels::Slot, uint64_t> whole;
   for (const lower::SlotInfo& slot : slots) whole[slot.slot] = bytes_of(slot);
   for (const kernels::Dispatch& dispatch : dispatches) {
     for (const kernels::Operand& operand : dispatch.operands) {
