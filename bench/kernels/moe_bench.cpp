@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
     bench::Options options = bench::Options::parse(argc, argv);
     options.copies = 1;  // the chains are long enough
     for (Experts model : kModels) {
-      for (const uint32_t tokens : {1u, 2u, 4u, 8u, 16u, 64u, 512u, 2048u}) {
+      for (const uint32_t tokens : {1u, 2u, 4u, 8u, 16u, 32u, 64u, 128u, 512u, 2048u}) {
         model.tokens = tokens;
         if (tokens > 16) model.layers = model.weights;
         qmoe(model, options);

@@ -1,4 +1,5 @@
 // QMoE with products of integers: where the planner takes them, and their edges.
+#include "kernels/common/matrices_fixture.h"
 #include "kernels/moe/qmoe_fixture.h"
 
 namespace sluice::kernels {
@@ -100,13 +101,13 @@ TEST(QMoEFixed, NumbersThatAreNoneStayInTheirRow) {
   }
 }
 
-std::string first_kernel(const gpu::Caps& caps, Storage storage, uint32_t hidden = 2880) {
+std::string first_kernel(const gpu::Caps& caps, Storage storage, uint32_t hidden = 2880, uint32_t tokens = 1) {
   QMoEProblem p;
-  p.input = {1, storage, {1, hidden}};
-  p.router = {2, storage, {1, 8}};
+  p.input = {1, storage, {tokens, hidden}};
+  p.router = {2, storage, {tokens, 8}};
   p.fc1 = {{3, Storage::kBytes, {8, 512, hidden / 2}}, {4, storage, {8, 512, hidden / 32}}, {}, {}};
   p.fc2 = {{5, Storage::kBytes, {8, hidden, 128}}, {6, storage, {8, hidden, 8}}, {}, {}};
-  p.y = {7, storage, {1, hidden}};
+  p.y = {7, storage, {tokens, hidden}};
   p.k = 2;
   p.block_size = 32;
   p.activation = MoeActivation::kSwiglu;
@@ -127,6 +128,18 @@ TEST(QMoEFixed, IsTakenWhereItIsExactEnoughAndFits) {
   EXPECT_EQ(first_kernel(caps, Storage::kF16, 8192), "qmoe/fixed_fc1");
   caps.dot4i8 = false;
   EXPECT_EQ(first_kernel(caps, Storage::kF16), "qmoe/decode_fc1");
+}
+
+TEST(QMoEFixed, IsTakenForAsManyTokensAsItIsFasterFor) {
+  gpu::Caps caps;
+  caps.f16 = caps.dot4i8 = caps.subgroups = true;
+  caps.subgroup_min = caps.subgroup_max = 32;
+  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 128), "qmoe/fixed_fc1");
+  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 129), "qmoe/route");
+  caps = caps_with_matrices();
+  caps.dot4i8 = true;
+  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 48), "qmoe/fixed_fc1");
+  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 49), "qmoe/route");
 }
 
 }  // namespace

@@ -65,6 +65,9 @@ void plan_qmoe_decode(const QMoEProblem& problem, const QMoESizes& sizes, Record
 // coarser, and rows of whole loads on a device with dot4I8Packed.
 bool takes_fixed(const QMoEProblem& problem, const QMoESizes& sizes, const gpu::Caps& caps);
 void plan_qmoe_fixed(const QMoEProblem& problem, const QMoESizes& sizes, Recorder& recorder);
+// Whether the products of many tokens are made by subgroup matrices: where the model's own type is f16, so may their
+// operands be.
+bool takes_matrices(const QMoEProblem& problem, const gpu::Caps& caps);
 void plan_qmoe_prefill(const QMoEProblem& problem, const QMoESizes& sizes, Recorder& recorder);
 
 }  // namespace sluice::kernels

@@ -34,13 +34,12 @@ uint32_t max_row_tiles(uint32_t entries, uint32_t experts, uint32_t tile_rows) {
   return std::min(entries, entries / tile_rows + experts);
 }
 
-// Both products walk one list of row tiles. Where the model's own type is f16, so may the products' operands be.
+// Both products walk one list of row tiles.
 void choose_tiles(const QMoEProblem& p, uint32_t entries, const gpu::Caps& caps, Chunk& c) {
   const QMoESizes& s = c.sizes;
   const uint32_t groups = std::min(entries, s.experts);
-  const bool matrices = p.input.storage == Storage::kF16 && has_subgroup_matrices(caps);
-  TileDemand demand{matrices ? TileCore::kMatrices : TileCore::kMultiplyAdds, ceil_div(entries, groups),
-                    (s.fused != 0 ? 2 : 1) * s.inner, groups};
+  const TileCore core = takes_matrices(p, caps) ? TileCore::kMatrices : TileCore::kMultiplyAdds;
+  TileDemand demand{core, ceil_div(entries, groups), (s.fused != 0 ? 2 : 1) * s.inner, groups};
   c.fc1 = tile_shape(demand, caps);
   demand.columns = s.hidden;
   demand.tile_rows = c.fc1.rows;
@@ -124,6 +123,10 @@ void plan_mix(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
 }
 
 }  // namespace
+
+bool takes_matrices(const QMoEProblem& p, const gpu::Caps& caps) {
+  return p.input.storage == Storage::kF16 && has_subgroup_matrices(caps);
+}
 
 void plan_qmoe_prefill(const QMoEProblem& p, const QMoESizes& s, Recorder& recorder) {
   const uint32_t step = tokens_of_chunk(p, s, recorder.caps());
