@@ -67,11 +67,20 @@ void plan_route(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   recorder.add(std::move(d));
 }
 
+// One workgroup sorts: the larger the more entries there are, as long as each invocation has a load of its own.
+uint32_t sort_group(uint32_t entries, const gpu::Caps& caps) {
+  uint32_t group = std::min(256u, std::bit_floor(caps.max_invocations));
+  while (2 * group <= std::min(caps.max_invocations, caps.max_workgroup_size[0]) && 8 * group < entries) group *= 2;
+  return group;
+}
+
 void plan_sort(const QMoEProblem& p, const Chunk& c, Recorder& recorder) {
   Dispatch d;
   d.name = "qmoe/sort";
   d.shader.file = "kernels/moe/qmoe_sort.wgsl";
-  d.shader.defines = {{"WG", 256u}, {"EXPERTS", std::max(32u, std::bit_ceil(c.sizes.experts))}, {"TM", c.fc1.rows}};
+  d.shader.defines = {{"WG", sort_group(c.sizes.tokens * p.k, recorder.caps())},
+                      {"EXPERTS", std::max(32u, std::bit_ceil(c.sizes.experts))},
+                      {"TM", c.fc1.rows}};
   d.operands = {in(c.route), out(c.plan)};
   d.set_uniforms(chunk_params(p, c, {}));
   recorder.add(std::move(d));

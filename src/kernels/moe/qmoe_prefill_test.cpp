@@ -48,6 +48,17 @@ TEST(QMoEPrefill, BothProductsTakeMatricesWhereTheModelIsInFloat16) {
   EXPECT_EQ(matrix_dispatches(other), 2u);
 }
 
+TEST(QMoEPrefill, SortsInWorkgroupsOfEverySize) {
+  uint32_t seed = 0;
+  for (const uint32_t tokens : {256u, 257u, 513u, 1100u}) {  // 256, 512, 1024 invocations, and several rounds of 1024
+    Case c{tokens, 32, 32, 20, 8, 4, 32};
+    c.variant = QMoEVariant::kPrefill;
+    Random random(++seed);
+    test::check_qmoe(test_device(), c, test::random_host(random, c));
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST(QMoEPrefill, Matrices) {
   if (!has_subgroup_matrices(test_device().caps())) GTEST_SKIP() << "the device has no subgroup matrices of f16";
   uint32_t seed = 0;
