@@ -128,9 +128,26 @@ TEST(ModelPlan, LongChunksGiveWayToMemoryAndLimits) {
   EXPECT_EQ(plan_model(model, {2048, 256, 1}, caps).rows, 512u);  // a shorter one would not help
   EXPECT_EQ(plan_model(model, {100, 256, 1}, caps).rows, 100u);
   caps.max_binding = 3 << 20;
-  const ModelPlan limited = plan_model(model, {8192, 256, 0}, caps);
-  EXPECT_TRUE(limited.obstacles.empty());
-  EXPECT_LT(limited.rows, 8192u);
+  for (const uint32_t chunk : {8192u, 1u << 17}) {  // activations are too large, or caches too
+    const ModelPlan limited = plan_model(model, {chunk, 256, 0}, caps);
+    EXPECT_TRUE(limited.obstacles.empty()) << chunk;
+    EXPECT_LT(limited.rows, 8192u);
+  }
+}
+
+// The one-token step that the memory was added up for is the one that an engine starts with, though caches are counted
+// with room for a chunk.
+TEST_F(TokenLoop, StartsWithThePlannedToken) {
+  Engine& e = engine();
+  const ModelFiles files = find_model_files(kDemo, "");
+  const ModelGraph model(onnx::import_model(files.onnx), files);
+  const ModelPlan plan = plan_model(model, {512, e.capacity(), 0}, device_.caps());
+  uint64_t states = 0;
+  for (const kernels::Tensor& tensor : plan.token.states)
+    states += kernels::storage_bytes(tensor.storage, tensor.elements());
+  EXPECT_EQ(states, e.cache_bytes());
+  EXPECT_EQ(plan.token.dispatches.size(), e.decode_program().steps().size());
+  EXPECT_GT(plan.need.cache, states);
 }
 
 TEST_F(TokenLoop, RefusesWhatDoesNotFit) {
