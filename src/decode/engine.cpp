@@ -57,16 +57,15 @@ Engine::Engine(gpu::Device& device, graph::Graph graph, const ModelFiles& files,
   vocabulary_ = plan.token.logits.last();
   create_buffers();
   pool_.take(runtime::intermediate_sizes(plan.chunk.shape()));
-  const StepShape token = shape_of(1, StepKind::kLastLogits);
-  const StepPlan step = plan_step(model_, token, device_.caps());
-  create_states(step);
+  create_states(plan.token);
   times_.plan = seconds_since(start);
   const auto planned = Clock::now();
-  weights_.upload(step.slots, progress);
+  weights_.upload(plan.token.slots, progress);
   device_.wait_idle();
   times_.upload = seconds_since(planned);
   const auto uploaded = Clock::now();
-  programs_.emplace(key_of(token), build(step, token));
+  const StepShape token = shape_of(1, StepKind::kLastLogits);
+  programs_.emplace(key_of(token), build(plan.token, token));
   times_.compile = seconds_since(uploaded);
   log(Component::kDecode, LogLevel::kInfo, "model ready",
       {{"weights", weights_.bytes()},

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -24,29 +26,64 @@ json read_json(const fs::path& file) {
   }
 }
 
-// A value of a configuration file, if it is there and not null; an Error naming file and key if it has another type.
+// What a value of each type must be, since JSON's conversions cut 1.5 to 1 and wrap -1.
+bool is_number_within(const json& value, double least, double greatest) {
+  return value.is_number() && value.get<double>() >= least && value.get<double>() <= greatest;
+}
+
+template <class T>
+struct Rule;
+template <>
+struct Rule<bool> {
+  static constexpr const char* kText = "true or false";
+  static bool holds(const json& value) { return value.is_boolean(); }
+};
+template <>
+struct Rule<std::string> {
+  static constexpr const char* kText = "a string";
+  static bool holds(const json& value) { return value.is_string(); }
+};
+template <>
+struct Rule<float> {
+  static constexpr const char* kText = "a number within float32";
+  static bool holds(const json& value) {
+    constexpr double kMost = std::numeric_limits<float>::max();
+    return is_number_within(value, -kMost, kMost);
+  }
+};
+template <>
+struct Rule<uint32_t> {
+  static constexpr const char* kText = "a whole number from 0 to 4294967295";
+  static bool holds(const json& value) {
+    return is_number_within(value, 0, std::numeric_limits<uint32_t>::max()) &&
+           std::trunc(value.get<double>()) == value.get<double>();
+  }
+};
+
+// A value of a configuration file; an Error naming file, key and value if it is not what its type asks for.
+template <class T>
+T checked(const json& value, const char* key, const fs::path& file) {
+  if (!Rule<T>::holds(value)) {
+    fail("model", "{}: \"{}\" must be {}, got {}", file.string(), key, Rule<T>::kText,
+         value.is_structured() ? value.type_name() : value.dump());
+  }
+  return value.get<T>();
+}
+
+// The same where the value may be missing or null.
 template <class T>
 void read(const json& object, const char* key, T& value, const fs::path& file) {
   const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return;
-  try {
-    value = found->get<T>();
-  } catch (const json::exception& error) {
-    fail("model", "{}: \"{}\": {}", file.string(), key, error.what());
-  }
+  if (found != object.end() && !found->is_null()) value = checked<T>(*found, key, file);
 }
 
 // Token ids are written as one number or as a list.
 void read_ids(const json& object, const char* key, std::vector<uint32_t>& ids, const fs::path& file) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return;
-  if (found->is_array()) {
-    read(object, key, ids, file);
-  } else {
-    uint32_t id = 0;
-    read(object, key, id, file);
-    ids = {id};
-  }
+  ids.clear();
+  for (const json& id : found->is_array() ? *found : json::array({*found}))
+    ids.push_back(checked<uint32_t>(id, key, file));
 }
 
 void read_search(const json& object, SearchDefaults& search, const fs::path& file) {

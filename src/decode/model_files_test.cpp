@@ -83,10 +83,52 @@ TEST_F(ModelFolder, ErrorsNameFileAndKey) {
   write("genai_config.json", R"({"model": {}})");
   EXPECT_NE(error().find("\"decoder\" is missing"), std::string::npos);
   write("genai_config.json", R"({"model": {"context_length": "many", "decoder": {"inputs": {}, "outputs": {}}}})");
-  EXPECT_NE(error().find("context_length"), std::string::npos);
+  EXPECT_NE(
+      error().find("genai_config.json: \"context_length\" must be a whole number from 0 to 4294967295, got \"many\""),
+      std::string::npos)
+      << error();
   write("genai_config.json", R"({"model": {"decoder": {"inputs": {}, "outputs": {}}}})");
   EXPECT_NE(error().find("model.onnx does not exist"), std::string::npos);
   EXPECT_THROW(find_model_files(folder_ / "nowhere", ""), Error);
+}
+
+TEST_F(ModelFolder, NumbersAreWhatTheyMustBe) {
+  const std::string whole = "a whole number from 0 to 4294967295", number = "a number within float32";
+  struct Case {
+    std::string key, value, rule;
+  };
+  for (const Case& c : {Case{"context_length", "1.5", whole},
+                        {"context_length", "-1", whole},
+                        {"context_length", "4294967296", whole},
+                        {"context_length", "true", whole},
+                        {"context_length", "1e300", whole},
+                        {"eos_token_id", "-2", whole},
+                        {"eos_token_id", "[]", ""},
+                        {"eos_token_id", "2.0", ""},
+                        {"top_k", "-1", whole},
+                        {"top_k", "40.5", whole},
+                        {"top_k", "\"40\"", whole},
+                        {"temperature", "true", number},
+                        {"temperature", "1e39", number},
+                        {"top_p", "\"0.9\"", number},
+                        {"do_sample", "1", "true or false"},
+                        {"top_k", "null", ""},
+                        {"context_length", "4294967295", ""},
+                        {"temperature", "2", ""}}) {
+    const bool of_model = c.key == "context_length" || c.key == "eos_token_id";
+    const std::string entry = "\"" + c.key + "\": " + c.value;
+    write("model.onnx", "");
+    write("genai_config.json", "{\"model\": {" + (of_model ? entry + ", " : "") +
+                                   R"("decoder": {"inputs": {}, "outputs": {}}}, "search": {)" +
+                                   (of_model ? "" : entry) + "}}");
+    const std::string got = c.value.starts_with("1e") ? "" : c.value;
+    const std::string expected =
+        c.rule.empty() ? "" : "genai_config.json: \"" + c.key + "\" must be " + c.rule + ", got " + got;
+    EXPECT_NE(error().find(expected), std::string::npos) << c.key << " " << c.value << ": " << error();
+    EXPECT_EQ(error().empty(), c.rule.empty()) << c.key << " " << c.value << ": " << error();
+  }
+  write("genai_config.json", R"({"model": {"eos_token_id": [2, -7], "decoder": {"inputs": {}, "outputs": {}}}})");
+  EXPECT_NE(error().find("\"eos_token_id\" must be " + whole + ", got -7"), std::string::npos) << error();
 }
 
 }  // namespace

@@ -101,12 +101,9 @@ void surround(StepPlan& plan, lower::Lowered& lowered, const StepShape& shape, c
   plan.dispatches = std::move(recorder.dispatches());
 }
 
-ModelPlan plan_chunk(const ModelGraph& model, uint32_t rows, uint32_t context, const gpu::Caps& caps) {
-  const uint32_t capacity = std::max(rows, context);
-  ModelPlan plan;
-  plan.rows = rows;
-  plan.token = plan_step(model, {1, StepKind::kLastLogits, capacity}, caps);
-  plan.chunk = plan_step(model, {rows, StepKind::kLastLogits, capacity}, caps);
+// Adds the chunk's step, obstacles and the sum to a plan of the token's step.
+void plan_chunk(const ModelGraph& model, uint32_t context, const gpu::Caps& caps, ModelPlan& plan) {
+  plan.chunk = plan_step(model, {plan.rows, StepKind::kLastLogits, std::max(plan.rows, context)}, caps);
   plan.obstacles = plan.token.obstacles;
   for (const std::string& line : plan.chunk.obstacles) {
     if (std::find(plan.obstacles.begin(), plan.obstacles.end(), line) == plan.obstacles.end())
@@ -114,7 +111,6 @@ ModelPlan plan_chunk(const ModelGraph& model, uint32_t rows, uint32_t context, c
   }
   if (plan.obstacles.empty())
     plan.need = runtime::memory_need(std::array{plan.chunk.shape(), plan.token.shape()}, caps);
-  return plan;
 }
 
 bool is_too_long(const ModelPlan& plan, uint64_t memory) {
@@ -141,9 +137,14 @@ StepPlan plan_step(const ModelGraph& model, const StepShape& shape, const gpu::C
 
 ModelPlan plan_model(const ModelGraph& model, const ModelShape& shape, const gpu::Caps& caps) {
   constexpr uint32_t kShort = 512;  // shorter chunks save little
-  ModelPlan plan = plan_chunk(model, shape.chunk, shape.context, caps);
-  while (plan.rows > kShort && is_too_long(plan, shape.memory))
-    plan = plan_chunk(model, std::max(kShort, plan.rows / 2), shape.context, caps);
+  ModelPlan plan;
+  plan.rows = shape.chunk;
+  plan.token = plan_step(model, {1, StepKind::kLastLogits, shape.context, true}, caps);
+  plan_chunk(model, shape.context, caps, plan);
+  while (plan.rows > kShort && is_too_long(plan, shape.memory)) {
+    plan.rows = std::max(kShort, plan.rows / 2);
+    plan_chunk(model, shape.context, caps, plan);
+  }
   return plan;
 }
 

@@ -38,8 +38,8 @@ struct ModelShape {
   uint64_t memory = 0;
 };
 
-// A one-token step and the step of a chunk. Where a long chunk's activations are over the device's limits or memory,
-// the chunk is a shorter one.
+// A greedy one-token step onto caches for the context, and the step of a chunk. Where a long chunk's activations are
+// over the device's limits or memory, the chunk is a shorter one.
 struct ModelPlan {
   StepPlan token, chunk;
   uint32_t rows = 0;  // tokens of the chunk

@@ -181,7 +181,7 @@ void Device::submit(Commands&& commands) { impl_->run(std::move(commands)); }
 void Device::wait_idle() {
   Core& core = *impl_->core;
   core.check();
-  ++core.counters.waits;
+  ++core.counters.idle_waits;
   const auto done = core.submitted_work_done();
   core.wait(*done);
   core.check();

@@ -149,7 +149,7 @@ class Readback {
   Readback& operator=(Readback&&) noexcept;
   ~Readback();
   bool ready();  // never blocks; throws stored device errors
-  void wait();   // blocks; counted in Counters::waits
+  void wait();   // blocks; counted in Counters::waits unless the bytes are there
   std::span<const std::byte> bytes() const;
 
  private:
@@ -180,8 +180,10 @@ class Uploader {
 
 // How often the device was asked for things; tests pin these per token.
 struct Counters {
-  uint64_t submits = 0, dispatches = 0, maps = 0, waits = 0, buffers_created = 0, pipelines_created = 0,
-           bind_groups_created = 0;
+  uint64_t submits = 0, dispatches = 0, maps = 0;
+  uint64_t waits = 0;       // for bytes on their way to the host that were not there yet
+  uint64_t idle_waits = 0;  // for everything submitted: Device::wait_idle()
+  uint64_t buffers_created = 0, pipelines_created = 0, bind_groups_created = 0;
 };
 
 // Bytes of the buffers that were created and not yet destroyed: now, and at most so far. Those that the host maps are
@@ -235,7 +237,7 @@ class Device {
   Readback submit_and_read(Commands&& commands, BufferRange range);
   // Timestamps of the last submitted recording that asked for them (blocking); in order of recording.
   std::vector<Timing> read_timings();
-  void wait_idle();
+  void wait_idle();  // blocks until everything submitted has run; counted in Counters::idle_waits
   // Frees library memory of destroyed buffers and handles callbacks; never blocks.
   void poll();
 

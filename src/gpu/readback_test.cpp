@@ -29,6 +29,10 @@ TEST(Readback, SubmitNeverWaits) {
     readback.wait();
     EXPECT_EQ(values_of<float>(readback.bytes())[0], 2.0f);
   }
+  EXPECT_LE(device.counters().waits, before.waits + 8);
+  EXPECT_EQ(device.counters().idle_waits, before.idle_waits);
+  device.wait_idle();
+  EXPECT_EQ(device.counters().idle_waits, before.idle_waits + 1);
 }
 
 TEST(Readback, RecyclesItsBuffers) {

@@ -156,8 +156,9 @@ bool Lowering::reshape_elements(const graph::Node& node) {
   if (!is_expression(node, 0)) return false;
   const Waiting& x = expressions_.at(node.input(0));
   auto shaped = kernels::reshaped(x.expression, sizes(node.output(0)));
-  if (shaped) set_output(node, 0, {*std::move(shaped), x.kernel, x.node, x.sources});
-  return shaped.has_value();
+  if (!shaped) return false;
+  set_output(node, 0, {*std::move(shaped), x.kernel, x.node, x.sources});
+  return true;
 }
 
 void Lowering::set_output(const graph::Node& node, size_t i, Waiting x) {
@@ -199,7 +200,7 @@ void Lowering::copy_view(const Waiting& x, const Tensor& y) {
 Tensor Lowering::computed(graph::ValueId id) {
   const Waiting x = std::move(expressions_.extract(id).mapped());
   if (const Tensor whole = x.expression.whole_tensor()) return tensors_[id] = whole;
-  const Tensor y = place(id, SlotKind::kIntermediate);
+  Tensor y = place(id, SlotKind::kIntermediate);
   compute(x, y);
   return y;
 }

@@ -50,7 +50,7 @@ Tensor whole_input(Lowering& l, const Node& node, size_t i) {
   if (*value.dtype != DType::kInt4 && *value.dtype != DType::kUint4) return l.input(node, i);
   std::vector<uint32_t> shape;
   for (const graph::Dim& dim : *value.shape) shape.push_back(static_cast<uint32_t>(dim.value));
-  const Tensor y = l.recorder().scratch(Storage::kI32, std::move(shape));
+  Tensor y = l.recorder().scratch(Storage::kI32, std::move(shape));
   kernels::plan_unpack({l.packed_input(node, i), y, 4, *value.dtype == DType::kInt4}, l.recorder());
   return y;
 }
@@ -80,7 +80,7 @@ void lower_dequantize_linear(Lowering& l, const Node& node) {
   ElementProgram& p = problem.program;
   ElementArg value = in(0);
   if (zero) {
-    problem.inputs.push_back(zero);
+    problem.inputs.emplace_back(zero);
     value = p.apply(kSub, value, in(2));
   }
   p.apply(kMul, p.apply(kToFloat, value), in(1));
@@ -95,7 +95,7 @@ void lower_quantize_linear(Lowering& l, const Node& node) {
   ElementwiseProblem problem{{x, scale}, y, {}, "elementwise/QuantizeLinear"};
   std::optional<ElementArg> point;
   if (zero) {
-    problem.inputs.push_back(zero);
+    problem.inputs.emplace_back(zero);
     point = in(2);
   }
   quantize(problem.program, in(0), in(1), point, *l.value(node.output(0)).dtype);

@@ -18,7 +18,7 @@ using kernels::Tensor;
 
 // 0, 1, 2... in a tensor of that shape.
 Tensor steps(Lowering& l, std::vector<uint32_t> shape) {
-  const Tensor y = l.recorder().scratch(Storage::kI32, std::move(shape));
+  Tensor y = l.recorder().scratch(Storage::kI32, std::move(shape));
   kernels::plan_range({.y = y}, l.recorder());
   return y;
 }
@@ -26,7 +26,7 @@ Tensor steps(Lowering& l, std::vector<uint32_t> shape) {
 ElementOp cast_to(const Tensor& y) { return kernels::cast_to(kernels::element_type(y.storage)); }
 
 Tensor element(Lowering& l, const Tensor& x, int32_t index) {
-  const Tensor y = l.recorder().scratch(x.storage, {1});
+  Tensor y = l.recorder().scratch(x.storage, {1});
   kernels::plan_slice({.x = x, .y = y, .starts = {index}, .steps = {1}}, l.recorder());
   return y;
 }

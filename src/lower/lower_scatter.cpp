@@ -49,7 +49,7 @@ Tensor flat_rows(Lowering& l, const Tensor& indices, const std::vector<uint32_t>
     const Tensor column = l.recorder().scratch(kernels::Storage::kI32, {tuples, 1});
     kernels::plan_slice({.x = table, .y = column, .starts = {0, static_cast<int32_t>(k)}, .steps = {1, 1}},
                         l.recorder());
-    problem.inputs.push_back(column);
+    problem.inputs.emplace_back(column);
     const ElementArg index = ElementProgram::input(k), size = p.constant(static_cast<int32_t>(dims[k]));
     const ElementArg zero = p.constant(int32_t{0});
     const ElementArg from_end = p.apply(ElementOp::kAdd, index, size);

@@ -35,7 +35,7 @@ uint32_t product(const std::vector<uint32_t>& shape, size_t first, size_t last) 
 Tensor reduced(Lowering& l, const Tensor& x, const std::vector<uint32_t>& axes, ReduceOp op) {
   std::vector<uint32_t> shape = x.shape;
   for (const uint32_t axis : axes) shape[axis] = 1;
-  const Tensor y = l.recorder().scratch(x.storage == Storage::kI32 ? Storage::kI32 : Storage::kF32, shape);
+  Tensor y = l.recorder().scratch(x.storage == Storage::kI32 ? Storage::kI32 : Storage::kF32, shape);
   kernels::plan_reduce({.x = x, .y = y, .axes = axes, .op = op}, l.recorder());
   return y;
 }
@@ -44,7 +44,7 @@ Tensor reduced(Lowering& l, const Tensor& x, const std::vector<uint32_t>& axes, 
 template <class Make>
 Tensor computed(Lowering& l, const std::vector<Tensor>& inputs, Make make) {
   const Storage storage = inputs[0].storage == Storage::kI32 ? Storage::kI32 : Storage::kF32;
-  const Tensor y = l.recorder().scratch(storage, inputs[0].shape);
+  Tensor y = l.recorder().scratch(storage, inputs[0].shape);
   ElementwiseProblem problem{{inputs.begin(), inputs.end()}, y, {}, ""};
   make(problem.program);
   kernels::plan_elementwise(problem, l.recorder());

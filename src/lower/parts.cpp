@@ -80,7 +80,7 @@ void plan_columns_of(const kernels::MatMulProblem& p, const std::vector<Part>& p
 Tensor inner_part(const kernels::MatMulProblem& p, uint32_t k, Part part, Recorder& recorder) {
   const Tensor a = as_matrix(p.a);
   if (p.trans_a) return part_of(a, k, part);
-  const Tensor y = recorder.scratch(a.storage, {a.shape[0], part.count});
+  Tensor y = recorder.scratch(a.storage, {a.shape[0], part.count});
   kernels::plan_slice({a, y, {0, static_cast<int32_t>(part.first)}, {1, 1}}, recorder);
   return y;
 }

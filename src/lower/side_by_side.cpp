@@ -31,7 +31,7 @@ uint32_t uniform_bytes(const Dispatch& d) { return static_cast<uint32_t>(d.unifo
 
 std::vector<shader::ShaderPart> parts_of(const Dispatch& d) {
   if (!d.shader.parts.empty()) return d.shader.parts;
-  return {{d.shader, static_cast<uint32_t>(d.operands.size()), uniform_bytes(d)}};
+  return {{d.shader.file, d.shader.defines, static_cast<uint32_t>(d.operands.size()), uniform_bytes(d)}};
 }
 
 // Workgroups of each part.

@@ -32,7 +32,7 @@ Lowered lowered(std::vector<Dispatch> dispatches) {
 }
 
 // A dispatch that reads and writes these slots.
-Dispatch dispatch(std::vector<kernels::Slot> reads, kernels::Slot written) {
+Dispatch dispatch(const std::vector<kernels::Slot>& reads, kernels::Slot written) {
   Dispatch d;
   d.name = fmt::format("kernel{}", written);
   for (const kernels::Slot slot : reads) d.operands.push_back({slot, gpu::Access::kRead});

@@ -138,7 +138,7 @@ Report from_measurement(const runtime::Measurement& measurement) {
     phase.runs = static_cast<uint32_t>(measured.each.size());
     phase.timing = timing_of(measured);
     phase.submits = measured.counters.submits;
-    phase.waits = measured.counters.waits;
+    phase.waits = measured.counters.waits + measured.counters.idle_waits;
     add_steps(measured, phase);
     if (phase.steps.empty()) {
       fail("profile", "{} has no steps to measure: its outputs are inputs, empty, or known since it was compiled",

@@ -30,6 +30,8 @@ runtime::Measurement two_tokens() {
   phase.tokens = 2;
   phase.rounds = 1;
   phase.usual = 100;
+  phase.counters.waits = 2;
+  phase.counters.idle_waits = 1;
   StepInfo fc1 = step("QMoE", "/model/layers.0/moe", "fc1"), fc2 = step("QMoE", "/model/layers.0/moe", "fc2");
   fc1.tensors = {{"weights", "uint8", {8, 100}, 800, 200, true}, {"scratch", "float16", {4}, 8, 8, false, true}};
   StepInfo attention = step("GroupQueryAttention", "/model/layers.1/attn", "gqa");
@@ -82,6 +84,7 @@ TEST(Report, BytesAreThoseOfTokensThatACacheHolds) {
 TEST(Report, TimesOfTheWaysOfMeasuringStayApart) {
   const Phase phase = from_measurement(two_tokens()).phases.at(0);
   EXPECT_DOUBLE_EQ(phase.timing.usual, 100);
+  EXPECT_EQ(phase.waits, 3u);  // whatever for
   EXPECT_DOUBLE_EQ(phase.timing.gpu, 16);
   EXPECT_DOUBLE_EQ(phase.timing.gpu_stamped, 24);
   EXPECT_DOUBLE_EQ(phase.total(), 15);

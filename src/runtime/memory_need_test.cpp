@@ -18,7 +18,7 @@ struct Shape {
 
   Tensor slot(SlotKind kind, uint32_t words, const std::string& name,
               std::shared_ptr<const graph::Constant> constant = nullptr) {
-    const Tensor tensor{static_cast<kernels::Slot>(slots.size() + 1), Storage::kF32, {words}};
+    Tensor tensor{static_cast<kernels::Slot>(slots.size() + 1), Storage::kF32, {words}};
     slots.push_back({.slot = tensor.slot,
                      .kind = kind,
                      .tensor = tensor,

@@ -10,7 +10,7 @@ namespace {
 using kernels::Dispatch;
 using kernels::Slot;
 
-Dispatch step(std::vector<Slot> reads, std::vector<Slot> writes) {
+Dispatch step(const std::vector<Slot>& reads, const std::vector<Slot>& writes) {
   Dispatch dispatch;
   for (const Slot slot : reads) dispatch.operands.push_back({slot, gpu::Access::kRead});
   for (const Slot slot : writes) dispatch.operands.push_back({slot, gpu::Access::kReadWrite});

@@ -107,6 +107,7 @@ gpu::Counters since(const gpu::Counters& now, const gpu::Counters& before) {
           .dispatches = now.dispatches - before.dispatches,
           .maps = now.maps - before.maps,
           .waits = now.waits - before.waits,
+          .idle_waits = now.idle_waits - before.idle_waits,
           .buffers_created = now.buffers_created - before.buffers_created,
           .pipelines_created = now.pipelines_created - before.pipelines_created,
           .bind_groups_created = now.bind_groups_created - before.bind_groups_created};

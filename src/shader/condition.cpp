@@ -8,8 +8,6 @@
 namespace sluice::shader {
 namespace {
 
-using Defines = std::vector<std::pair<std::string, Shader::Value>>;
-
 class Condition {
  public:
   Condition(std::string_view text, const Defines& defines, const std::string& place)
@@ -37,26 +35,26 @@ class Condition {
     const bool negated = accept("!");
     const auto name = word();
     if (name.empty()) error("expected a name in");
-    const Shader::Value& value = lookup(name);
+    const DefinedValue& value = lookup(name);
     if (negated) return !truth(name, value);
     if (accept("==")) return equals(name, value);
     if (accept("!=")) return !equals(name, value);
     return truth(name, value);
   }
 
-  const Shader::Value& lookup(std::string_view name) const {
+  const DefinedValue& lookup(std::string_view name) const {
     for (const auto& [key, value] : defines_) {
       if (key == name) return value;
     }
     fail("shader", "{}: {} is not defined, in #if {}", place_, name, text_);
   }
 
-  bool truth(std::string_view name, const Shader::Value& value) const {
+  bool truth(std::string_view name, const DefinedValue& value) const {
     if (const auto* number = std::get_if<uint32_t>(&value)) return *number != 0;
     fail("shader", "{}: {} is a type, compare it with == or !=, in #if {}", place_, name, text_);
   }
 
-  bool equals(std::string_view name, const Shader::Value& value) {
+  bool equals(std::string_view name, const DefinedValue& value) {
     const auto right = word();
     if (right.empty()) error("expected a value in");
     if (const auto* type = std::get_if<std::string>(&value)) return *type == right;

@@ -4,15 +4,12 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "shader/shader.h"
 
 namespace sluice::shader {
 
 // Checks every name, also those that cannot change the result. `place` ("file:line") heads the message of the Error.
-bool evaluate_condition(std::string_view expression, const std::vector<std::pair<std::string, Shader::Value>>& defines,
-                        const std::string& place);
+bool evaluate_condition(std::string_view expression, const Defines& defines, const std::string& place);
 
 }  // namespace sluice::shader

@@ -126,7 +126,7 @@ void Expander::include(std::string_view argument) {
 }
 
 // A block of statements rather than the name of a type.
-bool is_block(const Shader::Value& value) {
+bool is_block(const DefinedValue& value) {
   const auto* text = std::get_if<std::string>(&value);
   return text && text->starts_with('{');
 }
@@ -181,9 +181,6 @@ bool uses_packed_dot(std::string_view text) {
 }
 
 }  // namespace
-
-std::strong_ordering Shader::operator<=>(const Shader&) const = default;
-bool Shader::operator==(const Shader&) const = default;
 
 std::string expand(const Shader& shader, const Dialect& dialect) { return expand(shader, dialect, embedded_file); }
 

@@ -19,26 +19,28 @@
 
 namespace sluice::shader {
 
-struct ShaderPart;
+using DefinedValue = std::variant<uint32_t, std::string>;  // a number, the name of a WGSL type, or a block
+using Defines = std::vector<std::pair<std::string, DefinedValue>>;
 
-// The whole input of the generator, hence the whole key of the pipeline cache.
-struct Shader {
-  using Value = std::variant<uint32_t, std::string>;  // a number, the name of a WGSL type, or a block
-  std::string file;                                   // relative to src/: "kernels/norm/rms_norm.wgsl"
-  std::vector<std::pair<std::string, Value>> defines;
-  // Not empty: the text is these shaders side by side (side_by_side.h). There are no definitions then, and `file` is
-  // for messages.
-  std::vector<ShaderPart> parts = {};
-  std::strong_ordering operator<=>(const Shader&) const;
-  bool operator==(const Shader&) const;
-};
-
+// One of several shaders that stand in one text.
 struct ShaderPart {
-  Shader shader;
+  std::string file;
+  Defines defines;
   uint32_t storage = 0;        // of its bindings; its uniforms, if there are any, are the one behind them
   uint32_t uniform_bytes = 0;  // a multiple of 16; 0: it has none
   std::strong_ordering operator<=>(const ShaderPart&) const = default;
   bool operator==(const ShaderPart&) const = default;
+};
+
+// The whole input of the generator, hence the whole key of the pipeline cache.
+struct Shader {
+  std::string file;  // relative to src/: "kernels/norm/rms_norm.wgsl"
+  Defines defines;
+  // Not empty: the text is these shaders side by side (side_by_side.h). There are no definitions then, and `file` is
+  // for messages.
+  std::vector<ShaderPart> parts = {};
+  std::strong_ordering operator<=>(const Shader&) const = default;
+  bool operator==(const Shader&) const = default;
 };
 
 // What the library's WGSL compiler wants spelt out: naga takes subgroup operations without `enable`, Tint demands it.

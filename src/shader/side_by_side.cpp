@@ -63,7 +63,7 @@ std::set<std::string, std::less<>> declared_names(std::string_view text) {
 class Part {
  public:
   Part(const ShaderPart& part, size_t index, const std::string& text)
-      : file_(part.shader.file), prefix_(fmt::format("p{}_", index)), uniform_bytes_(part.uniform_bytes), text_(text) {}
+      : file_(part.file), prefix_(fmt::format("p{}_", index)), uniform_bytes_(part.uniform_bytes), text_(text) {}
 
   // Takes directives, bindings and the head of main out of the text, or rewrites them, then renames what is left.
   void rewrite(uint32_t first_binding) {
@@ -208,7 +208,7 @@ std::string side_by_side(std::span<const ShaderPart> shaders, const Dialect& dia
   std::string texts, members;
   uint32_t bindings = 0;
   for (size_t i = 0; i < shaders.size(); ++i) {
-    Part& part = parts.emplace_back(shaders[i], i, expand(shaders[i].shader, dialect, read));
+    Part& part = parts.emplace_back(shaders[i], i, expand({shaders[i].file, shaders[i].defines}, dialect, read));
     part.rewrite(bindings);
     bindings += shaders[i].storage;
     texts += part.text();

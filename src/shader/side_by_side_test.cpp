@@ -52,7 +52,7 @@ std::string joined(const std::vector<ShaderPart>& parts) {
   });
 }
 
-ShaderPart scale(const char* type) { return {{"scale.wgsl", {{"T", type}, {"WG", 64u}, {"AT_Y", 1u}}}, 2, 16}; }
+ShaderPart scale(const char* type) { return {"scale.wgsl", {{"T", type}, {"WG", 64u}, {"AT_Y", 1u}}, 2, 16}; }
 
 void expect_part(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << part << "\nis not in\n" << text;
@@ -73,7 +73,7 @@ TEST(SideBySide, KeepsThePartsApart) {
 }
 
 TEST(SideBySide, OneMainOverAllWorkgroups) {
-  const std::string text = joined({scale("f32"), {{"no_uniforms.wgsl", {{"WG", 64u}}}, 1, 0}, scale("f32")});
+  const std::string text = joined({scale("f32"), {"no_uniforms.wgsl", {{"WG", 64u}}, 1, 0}, scale("f32")});
   expect_part(text, R"(struct SideBySide {
   groups: vec4<u32>,
   @align(16) @size(16) p0_params: p0_Params,
@@ -111,8 +111,8 @@ std::string error_of(const std::vector<ShaderPart>& parts) {
 TEST(SideBySide, RefusesWhatItDoesNotUnderstand) {
   expect_part(error_of({}), "1 to 4 shaders");
   expect_part(error_of(std::vector(5, scale("f32"))), "got 5");
-  expect_part(error_of({{{"fill.wgsl", {}}, 1, 0}}), "fill.wgsl: main takes global_invocation_id");
-  expect_part(error_of({{{"no_uniforms.wgsl", {{"WG", 64u}}}, 1, 16}}), "no_uniforms.wgsl: the uniforms are not");
+  expect_part(error_of({{"fill.wgsl", {}, 1, 0}}), "fill.wgsl: main takes global_invocation_id");
+  expect_part(error_of({{"no_uniforms.wgsl", {{"WG", 64u}}, 1, 16}}), "no_uniforms.wgsl: the uniforms are not");
   ShaderPart without = scale("f32");
   without.uniform_bytes = 0;
   expect_part(error_of({without}), "scale.wgsl: the uniforms are not");

@@ -91,8 +91,8 @@ TEST(MatMulNBits, OddSizes) {
   for (const uint32_t k : {1u, 3u, 16u, 31u, 33u, 100u, 516u}) {
     for (const uint32_t n : {1u, 2u, 31u, 33u, 65u}) {
       for (const uint32_t m : {1u, 3u, 8u, 33u, 65u}) {
-        const uint32_t bits = 2u << (seed % 3);
-        check_everywhere({m, n, k, bits, 32, seed % 2 ? ZeroPoints::kPacked : ZeroPoints::kNone, true, true}, ++seed);
+        const uint32_t bits = 2u << (++seed % 3);
+        check_everywhere({m, n, k, bits, 32, seed % 2 ? ZeroPoints::kPacked : ZeroPoints::kNone, true, true}, seed);
         if (HasFatalFailure()) return;
       }
     }

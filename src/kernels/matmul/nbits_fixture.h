@@ -102,7 +102,7 @@ inline std::vector<float> rounded_to_bytes(std::vector<float> rows, uint32_t k, 
 
 // The devices that tests run on: the usual one, and the same without subgroups.
 inline std::vector<gpu::Device*> test_devices() {
-  static const std::vector<gpu::Device*> devices = [] {
+  static const std::vector<gpu::Device*> kDevices = [] {
     std::vector<gpu::Device*> list = {&test_device()};
     if (test_device().caps().subgroups) {
       gpu::DeviceOptions options;
@@ -111,7 +111,7 @@ inline std::vector<gpu::Device*> test_devices() {
     }
     return list;
   }();
-  return devices;
+  return kDevices;
 }
 
 // Devices for random tests, with and without subgroups. A device keeps every pipeline that it has compiled, so that new

@@ -29,7 +29,7 @@ struct NBitsLayout {
 
 NBitsLayout nbits_layout(const NBitsWeights& weights);
 
-using Defines = std::vector<std::pair<std::string, shader::Shader::Value>>;
+using shader::Defines;
 void append_nbits_defines(const NBitsWeights& weights, Defines& defines);
 
 // Bindings 1 to 4; an absent tensor is stood in for by the weights, which the shader then does not touch.

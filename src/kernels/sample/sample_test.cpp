@@ -1,89 +1,23 @@
+// Every setting against the reference: penalties, filters, draws.
 #include "kernels/sample/sample.h"
 
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
-#include <cstring>
-#include <limits>
 #include <numeric>
-#include <random>
 
-#include "kernels/common/runner.h"
 #include "kernels/sample/sample_ref.h"
-#include "kernels/sample/state.h"
-#include "kernels/sample/test_words.h"
+#include "kernels/sample/test_generation.h"
 
 namespace sluice::kernels {
 namespace {
 
-using test::upload_words;
-
-constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-// A generation on the device: its buffers, and steps over given logits.
-class Generation {
- public:
-  Generation(const SampleSettings& settings, const DecodeState& state, const std::vector<uint32_t>& history,
-             uint32_t ring = 4)
-      : runner_(test_device()) {
-    problem_.settings = upload_words(runner_, &settings, kSampleSettingsWords);
-    problem_.state = upload_words(runner_, &state, kDecodeStateWords);
-    problem_.history = upload_words(runner_, history.data(), static_cast<uint32_t>(history.size()));
-    problem_.next_ids = runner_.upload({1}, {-7});
-    problem_.ring = runner_.upload({ring}, std::vector<int32_t>(ring, -7));
-  }
-
-  // Records and runs one step; the row below another one checks that the last is taken.
-  void step(const std::vector<float>& logits, Storage storage = Storage::kF32) {
-    std::vector<float> rows(logits.size(), 50.0f);
-    rows.insert(rows.end(), logits.begin(), logits.end());
-    problem_.logits = runner_.upload(storage, {1, 2, static_cast<uint32_t>(logits.size())}, rows);
-    const size_t first = runner_.recorder().scratch_tensors().size();
-    plan_sample(problem_, runner_.recorder());
-    runner_.run();
-    values_ = runner_.recorder().scratch_tensors()[first];
-    choice_ = runner_.recorder().scratch_tensors()[first + 5];
-  }
-
-  void plan_greedy() { problem_.greedy = true; }
-
-  int32_t next() { return runner_.read_ints(problem_.next_ids)[0]; }
-  std::vector<int32_t> ring() { return runner_.read_ints(problem_.ring); }
-  DecodeState state() {
-    DecodeState state;
-    const auto words = runner_.read_ints(problem_.state);
-    std::memcpy(static_cast<void*>(&state), words.data(), sizeof(state));
-    return state;
-  }
-  std::vector<uint32_t> history() {
-    const auto words = runner_.read_ints(problem_.history);
-    return {words.begin(), words.end()};
-  }
-  // The threshold's order key that the filters came to.
-  uint32_t threshold_key() { return static_cast<uint32_t>(runner_.read_ints(choice_)[0]); }
-  // The logits after penalties and temperature.
-  std::vector<float> values() { return runner_.read_floats(values_); }
-
- private:
-  Runner runner_;
-  SampleProblem problem_;
-  Tensor values_, choice_;
-};
-
-uint32_t key_of(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  return bits >> 31 ? ~bits : bits | 0x80000000u;
-}
-
-// Multiples of 1/16, hence many equals and exact in float16; or what comes.
-std::vector<float> random_logits(std::mt19937& random, uint32_t count, float spread, bool rounded = true) {
-  std::normal_distribution<float> normal(0, spread);
-  std::vector<float> logits(count);
-  for (float& v : logits) v = rounded ? std::round(normal(random) * 16) / 16 : normal(random);
-  return logits;
-}
+using test::Generation;
+using test::key_of;
+using test::kInf;
+using test::kNan;
+using test::random_logits;
+using test::with;
 
 std::string text(const SampleSettings& s) {
   return fmt::format("temperature {} top_k {} top_p {} min_p {} repetition {} presence {} frequency {}", s.temperature,
@@ -163,17 +97,6 @@ void check_step(const std::vector<float>& logits, const std::vector<uint32_t>& h
   EXPECT_EQ(generation.history(), expected) << what;
 }
 
-SampleSettings with(float temperature, uint32_t top_k, float top_p, float min_p) {
-  SampleSettings s;
-  s.temperature = temperature;
-  s.top_k = top_k;
-  s.top_p = top_p;
-  s.min_p = min_p;
-  s.seed_lo = 42;
-  s.seed_hi = 7;
-  return s;
-}
-
 TEST(Sample, PhiloxKnownAnswers) {
   using A4 = std::array<uint32_t, 4>;
   EXPECT_EQ(ref::philox({0, 0, 0, 0}, {0, 0}), (A4{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
@@ -231,61 +154,6 @@ TEST(Sample, RandomSettingsPenaltiesAndStorages) {
   }
 }
 
-TEST(Sample, GreedyTakesTheLowestOfEquals) {
-  std::vector<float> logits(5000, 1.0f);
-  logits[4000] = logits[4500] = logits[3] = 9;
-  logits[2] = kNan;
-  logits[1] = -kInf;
-  Generation generation(with(0, 0, 1, 0), {}, std::vector<uint32_t>(5000));
-  generation.step(logits);
-  EXPECT_EQ(generation.next(), 3);
-  logits[3] = 0;
-  generation.step(logits);
-  EXPECT_EQ(generation.next(), 4000);
-}
-
-TEST(Sample, ZerosOfEitherSignAreEqual) {
-  Generation greedy(with(0, 0, 1, 0), {}, std::vector<uint32_t>(3));
-  greedy.step({-1, -0.0f, 0.0f});
-  EXPECT_EQ(greedy.next(), 1);
-  Generation top_1(with(1, 1, 1, 0), {}, std::vector<uint32_t>(3));
-  top_1.step({-1, -0.0f, 0.0f});
-  EXPECT_EQ(top_1.threshold_key(), key_of(0.0f));
-  EXPECT_EQ(top_1.values(), (std::vector<float>{-1, 0, 0}));
-  EXPECT_FALSE(std::signbit(top_1.values()[1]));
-}
-
-TEST(Sample, GreedyAppliesPenalties) {
-  SampleSettings s = with(0, 0, 1, 0);
-  s.repetition_penalty = 2;
-  s.frequency_penalty = 1;
-  s.presence_penalty = 0.5f;
-  // Id 0: in the prompt, 10 / 2. Id 1: generated twice, 12 / 2 - 2.5. Id 2: -1 * 2. Id 3: untouched.
-  const std::vector<uint32_t> history = {1u << 31, 2, 1u << 31, 0};
-  Generation generation(s, {}, history);
-  generation.step({10, 12, -1, 4.75f});
-  EXPECT_EQ(generation.next(), 0);
-  generation.step({10, 12, -1, 4.75f});  // id 0 was generated once: 5 - 1.5
-  EXPECT_EQ(generation.next(), 3);
-}
-
-TEST(Sample, NothingButNanAndInfinities) {
-  for (const float temperature : {0.0f, 1.0f}) {
-    for (const float value : {kNan, -kInf}) {
-      Generation generation(with(temperature, 5, 0.5f, 0), {}, std::vector<uint32_t>(300));
-      generation.step(std::vector<float>(300, value));
-      EXPECT_EQ(generation.next(), 0);
-    }
-    std::vector<float> logits(300, 3.0f);
-    logits[77] = kInf;
-    Generation generation(with(temperature, 0, 1, 0), {}, std::vector<uint32_t>(300));
-    for (int i = 0; i < 3; ++i) {
-      generation.step(logits);
-      EXPECT_EQ(generation.next(), 77);
-    }
-  }
-}
-
 // 20,000 draws of 10 ids: chi-square with 9 degrees of freedom stays below 33.7 but for 1 in 10,000.
 TEST(Sample, FrequenciesFollowProbabilities) {
   const std::vector<float> logits = {0, 1, 2, 0.5f, -1, 1.5f, 0, -0.5f, 2.5f, 1};
@@ -305,78 +173,6 @@ TEST(Sample, FrequenciesFollowProbabilities) {
   for (uint32_t step = 0; step < 200; ++step) {
     generation.step(logits);
     check_draw(generation, d, s, step, "frequencies, step " + std::to_string(step));
-  }
-}
-
-TEST(Sample, SeedsAndStepsDecide) {
-  std::mt19937 random(5);
-  const auto logits = random_logits(random, 1000, 1);
-  std::vector<std::vector<int32_t>> runs;
-  for (const uint32_t seed : {1u, 1u, 2u}) {
-    SampleSettings s = with(1, 0, 1, 0);
-    s.seed_lo = seed;
-    Generation generation(s, {}, std::vector<uint32_t>(1000), 16);
-    for (int i = 0; i < 16; ++i) generation.step(logits);
-    runs.push_back(generation.ring());
-  }
-  EXPECT_EQ(runs[0], runs[1]);
-  EXPECT_NE(runs[0], runs[2]);
-}
-
-TEST(Sample, StopsAndStaysStopped) {
-  SampleSettings s = with(0, 0, 1, 0);
-  s.stop_count = 2;
-  s.stop_ids[0] = 99;
-  s.stop_ids[1] = 2;
-  s.stop_ids[2] = 1;  // beyond stop_count
-  Generation generation(s, {10, 0, 1, 0}, std::vector<uint32_t>(4), 3);
-  generation.step({0, 5, 1, 0});
-  EXPECT_EQ(generation.next(), 1);
-  EXPECT_EQ(generation.state().active, 1u);
-  generation.step({0, 1, 5, 0});
-  EXPECT_EQ(generation.next(), 2);
-  EXPECT_EQ(generation.state().active, 0u);
-  generation.step({9, 1, 5, 0});
-  generation.step({9, 1, 5, 0});
-  EXPECT_EQ(generation.next(), 2);
-  EXPECT_EQ(generation.ring(), (std::vector<int32_t>{-1, 2, -1}));
-  EXPECT_EQ(generation.state().step, 4u);
-  EXPECT_EQ(generation.history(), (std::vector<uint32_t>{0, 1, 1, 0}));
-}
-
-TEST(Sample, AGenerationLikeTheReference) {
-  std::mt19937 random(6);
-  SampleSettings s = with(0.8f, 40, 0.9f, 0);
-  s.repetition_penalty = 1.3f;
-  s.frequency_penalty = 0.2f;
-  std::vector<uint32_t> history(3000);
-  Generation generation(s, {}, history, 64);
-  DecodeState state;
-  std::vector<int32_t> expected;
-  for (int i = 0; i < 40; ++i) {
-    const auto logits = random_logits(random, 3000, 2);
-    generation.step(logits);
-    expected.push_back(ref::sample(logits, s, state, history));
-  }
-  auto ring = generation.ring();
-  ring.resize(40);
-  EXPECT_EQ(ring, expected);
-  EXPECT_EQ(generation.history(), history);
-}
-
-// Of equals the first, whether the filters are planned or not.
-TEST(Sample, GreedyNeedsNoFilters) {
-  std::mt19937 random(9);
-  for (const uint32_t count : {1u, 33u, 2048u, 5000u}) {
-    const std::vector<float> logits = random_logits(random, count, 2);
-    const auto best = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-    for (const bool greedy : {false, true}) {
-      Generation generation({}, {.past_length = 0, .step = 2, .active = 1}, std::vector<uint32_t>(count));
-      if (greedy) generation.plan_greedy();
-      generation.step(logits);
-      EXPECT_EQ(generation.next(), best) << count;
-      EXPECT_EQ(generation.ring(), (std::vector<int32_t>{-7, -7, best, -7}));
-    }
   }
 }
 

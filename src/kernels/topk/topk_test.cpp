@@ -133,7 +133,8 @@ void check_all(TopKVariant variant, const Shape& sizes, const std::function<Shap
     for (const Storage storage : storages()) {
       for (const uint32_t k : ks(n)) {
         if (storage != Storage::kF32 && ++turn % 4 != 0) continue;
-        check({{columns, n}, 1, k, seed % 2 == 0, storage, variant}, ++seed);
+        ++seed;
+        check({{columns, n}, 1, k, seed % 2 == 0, storage, variant}, seed);
         if (testing::Test::HasFatalFailure()) return;
       }
     }
