@@ -157,8 +157,9 @@ std::string compare(const Report& a, const Report& b) {
   std::string text = title("A", a) + title("B", b);
   if (a.clock != b.clock) {
     text += fmt::format(
-        "  ({} beside {}: single operators are not the same thing; the last line of a table is, if runs "
-        "of both end with their results)\n",
+        "  (A is timed by {}, B by {}: rows hold different things, above all where a provider works asynchronously; "
+        "the "
+        "last line of\n  a table does not, if runs of both end with their results)\n",
         a.clock, b.clock);
   }
   bool any = false;
