@@ -134,7 +134,8 @@ class Writer {
   // What is beyond the list, so that it adds up.
   void write_others(const std::vector<Row>& rows, double whole) {
     if (!own_ || rows.size() <= kShownOperators) return;
-    Row others{.name = fmt::format("({} others)", rows.size() - kShownOperators)};
+    Row others;
+    others.name = fmt::format("({} others)", rows.size() - kShownOperators);
     for (size_t i = kShownOperators; i < rows.size(); ++i) {
       others.total += rows[i].total;
       others.count += rows[i].count;
