@@ -1,6 +1,7 @@
 // sluice profile: where a run's time goes, and the same report of ONNX Runtime's profiles.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 
@@ -46,6 +47,14 @@ Profile measure(const ProfileArgs& args) {
   return model.profile(prompt_of(args, model), options);
 }
 
+// Before anything is measured: minutes are too much for a name that is spelt wrong.
+void check_folder(const std::string& file) {
+  const std::filesystem::path path = file, folder = path.parent_path();
+  if (!file.empty() &&
+      (std::filesystem::is_directory(path) || (!folder.empty() && !std::filesystem::is_directory(folder))))
+    throw Error("profile", fmt::format("{} cannot be written", file));
+}
+
 // The report first: a file that cannot be written does not cost what was measured.
 void write(const ProfileArgs& args, const Profile& profile) {
   std::cout << (args.json ? profile.json() + "\n" : args.csv ? profile.csv() : profile.text()) << std::flush;
@@ -54,6 +63,7 @@ void write(const ProfileArgs& args, const Profile& profile) {
 }
 
 void profile(const ProfileArgs& args) {
+  for (const std::string& file : {args.trace, args.html}) check_folder(file);
   const auto load = [&](const std::string& file) { return Profile::load(file, args.runs.first, args.runs.second); };
   if (!args.compared.empty()) {
     const Profile before = load(args.compared[0]), after = load(args.compared[1]);
@@ -108,7 +118,8 @@ void add_output(CLI::App& command, ProfileArgs& args) {
 void add_exclusions(CLI::App& command) {
   CLI::Option* model = command.get_option("model")->required(false);
   for (const char* of_files : {"--ort", "--compare", "--runs"}) command.get_option(of_files)->excludes(model);
-  for (const char* of_runs : {"--prompt", "--prompt-ids", "--prompt-tokens", "--tokens", "--phase", "--repeats"})
+  for (const char* of_runs : {"--variant", "--chunk", "--prompt", "--prompt-ids", "--prompt-tokens", "--tokens",
+                              "--phase", "--repeats", "--no-read-limit"})
     command.get_option(of_runs)->needs(model);
   for (const char* of_reports : {"--json", "--csv", "--trace", "--html"})
     command.get_option(of_reports)->excludes("--compare");

@@ -105,32 +105,35 @@ class Meter {
     if (!is_decode_ || engine_.has_recurrent_state()) engine_.clear();
   }
 
-  // The prompt up to its first token, or the tokens after that one: what a user waits for.
+  // The prompt up to its first token, or the tokens after that one, from a device that has nothing to do to the last
+  // id: what a user waits for. What a decoding writes at its start is noted with the prompt, not with the tokens.
   double usual_round(MeasuredPhase& phase) {
     forget();
+    std::vector<uint32_t> ids = options_.prompt;
+    if (is_decode_) ids.push_back(first_token());
     device_.wait_idle();
-    if (is_decode_) start_decoding(options_.tokens + 1);
-    phase.transfers.clear();
-    const gpu::TransferLog log(phase.transfers);
     const gpu::Counters before = device_.counters();
     const Clock::time_point start = Clock::now();
-    if (!is_decode_) engine_.start(options_.prompt, {}, 1);
+    if (is_decode_) engine_.start(ids, {}, options_.tokens);
+    phase.transfers.clear();
+    const gpu::TransferLog log(phase.transfers);
+    if (!is_decode_) engine_.start(ids, {}, 1);
     while (engine_.next()) continue;
     const double time = microseconds_since(start);
     phase.counters = runtime::since(device_.counters(), before);
     return time;
   }
 
-  // Up to the first token, which comes with the prompt.
-  void start_decoding(uint32_t tokens) {
-    engine_.start(options_.prompt, {}, tokens);
-    engine_.next();
+  // It comes with the prompt, which is in the cache then.
+  uint32_t first_token() {
+    engine_.start(options_.prompt, {}, 1);
+    return engine_.next().value();
   }
 
   std::vector<PassTimes> timed_round(const std::vector<Pass>& passes, Timing timing) {
     forget();
     if (is_decode_) {
-      start_decoding(1);
+      first_token();
     } else {
       engine_.write_sampling(options_.prompt, {});
       engine_.write_state();

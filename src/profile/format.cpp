@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace sluice::profile {
 
 std::string bytes_text(uint64_t bytes) {
@@ -27,6 +29,27 @@ std::string tensors_text(const std::vector<Tensor>& tensors) {
         fmt::format("{}{}{{'{}': [{}]}}", t.name, t.name.empty() ? "" : " ", t.type, fmt::join(t.shape, ", ")));
   }
   return fmt::format("[{}]", fmt::join(parts, ", "));
+}
+
+std::string sources_text(const std::vector<std::string>& sources) {
+  std::vector<std::pair<std::string, std::string>> nodes;  // operator, name
+  for (const std::string& source : sources) {
+    const size_t space = std::min(source.find(' '), source.size());
+    nodes.emplace_back(source.substr(0, space), source.substr(std::min(space + 1, source.size())));
+  }
+  std::string folder = nodes.empty() ? "" : nodes[0].second;
+  for (const auto& [op, name] : nodes) {
+    const auto differ = std::mismatch(folder.begin(), folder.end(), name.begin(), name.end());
+    folder.erase(differ.first, folder.end());
+  }
+  folder.resize(folder.rfind('/') + 1);
+  std::vector<std::string> names;
+  for (const auto& [op, name] : nodes) {
+    const bool tells = name.compare(name.rfind('/') + 1, op.size(), op) == 0;
+    names.push_back(name.substr(folder.size()) + (tells ? "" : fmt::format(" ({})", op)));
+  }
+  const std::string list = fmt::format("{}", fmt::join(names, ", "));
+  return folder.empty() ? list : fmt::format("{}{{{}}}", folder, list);
 }
 
 }  // namespace sluice::profile

@@ -15,5 +15,8 @@ std::string bytes_text(uint64_t bytes);
 std::string rate_text(double bytes_per_second, double read_limit);
 // "[{'float16': [1, 1024]}]", with names where they are known: "[x {'float16': [1, 1024]}]".
 std::string tensors_text(const std::vector<Tensor>& tensors);
+// Of "Op name" texts, with what their names share said once: "/model/layers.1/{moe/MoE_Quant (QMoE), router/TopK}". An
+// operator that its name does not begin with stands behind it.
+std::string sources_text(const std::vector<std::string>& sources);
 
 }  // namespace sluice::profile

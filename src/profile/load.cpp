@@ -24,12 +24,30 @@ nlohmann::json read_json(const std::filesystem::path& file) {
   fail("profile", "{} is not JSON", file.string());
 }
 
+// Sums of times that no run can take would be nonsense.
+void check_time(double time, const std::string& node, const std::string& file) {
+  constexpr double kMost = 1e12;  // eleven days
+  if (time >= 0 && time <= kMost) return;
+  fail("profile", "{} says that {} took {} us: a time must be from 0 to {:.0e}", file, node, time, kMost);
+}
+
+Report checked(Report report, const std::string& file) {
+  for (const Phase& phase : report.phases) {
+    for (const Step& step : phase.steps) {
+      for (const Run& run : step.runs) check_time(run.time, step.node.empty() ? step.op : step.node, file);
+    }
+    for (const Transfer& t : phase.transfers) check_time(t.time, t.node.empty() ? t.direction : t.node, file);
+  }
+  return report;
+}
+
 }  // namespace
 
 Report load(const std::filesystem::path& file, const RunRange& range) {
   const nlohmann::json json = read_json(file);
   const std::string name = file.filename().string();
-  return json.is_object() && json.contains("format") ? from_json(json, name) : parse_ort(json, name, range);
+  if (!json.is_object() || !json.contains("format")) return checked(parse_ort(json, name, range), name);
+  return checked(from_json(json, name), name);
 }
 
 }  // namespace sluice::profile

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "profile/format.h"
 
 namespace sluice::profile {
 
@@ -26,6 +27,11 @@ std::string text_of(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+std::string text_or_unknown(const Json& object, const char* key) {
+  const std::string text = text_of(object, key);
+  return text.empty() ? "unknown" : text;
+}
+
 double number_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number() ? found->get<double>() : 0;
@@ -37,6 +43,12 @@ uint64_t whole_of(const Json& args, const char* key) {
   uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+const Json& args_of(const Json& event) {
+  static const Json none = Json::object();
+  const auto found = event.find("args");
+  return found == event.end() ? none : *found;
 }
 
 // [{"float16": [1, 8]}, {"int64": []}]
@@ -73,7 +85,7 @@ std::vector<Window> find_runs(const Json& events) {
   for (const Json& event : events) {
     if (text_of(event, "cat") != "Session" || text_of(event, "name") != "model_run") continue;
     const double begin = number_of(event, "ts");
-    const Json args = event.value("args", Json::object());
+    const Json& args = args_of(event);
     runs.push_back({begin, begin + number_of(event, "dur"), static_cast<double>(whole_of(args, "waited_us"))});
   }
   std::sort(runs.begin(), runs.end(), [](const Window& a, const Window& b) { return a.begin < b.begin; });
@@ -119,12 +131,12 @@ class Reader {
   }
 
   void add_node(const Json& event) {
-    const Json args = event.value("args", Json::object());
+    const Json& args = args_of(event);
     Step step;
     step.node = text_of(event, "name");
     step.node.resize(step.node.size() - kSuffix.size());
-    step.op = text_of(args, "op_name");
-    step.device = text_of(args, "provider");
+    step.op = text_or_unknown(args, "op_name");
+    step.device = text_or_unknown(args, "provider");
     step.inputs = tensors_of(args, "input_type_shape");
     step.outputs = tensors_of(args, "output_type_shape");
     const Run run{.begin = number_of(event, "ts") - origin(),
@@ -135,8 +147,7 @@ class Reader {
       add_transfer(step, run);
       return;
     }
-    const std::string shapes =
-        args.value("input_type_shape", Json()).dump() + args.value("output_type_shape", Json()).dump();
+    const std::string shapes = tensors_text(step.inputs) + tensors_text(step.outputs);
     step.sources = {step.op + " " + step.node};
     const Key key = {step.node, step.op, step.device, shapes};
     add(phase_, key, std::move(step), run);
@@ -154,7 +165,7 @@ class Reader {
   }
 
   void add_kernel(const Json& event) {
-    const Json args = event.value("args", Json::object());
+    const Json& args = args_of(event);
     Step step;
     step.kernel = text_of(event, "name");
     step.op = text_of(args, "op_name").empty() ? step.kernel : text_of(args, "op_name");

@@ -1,8 +1,10 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "profile/format.h"
 #include "profile/json.h"
 #include "profile/load.h"
 #include "profile/summary.h"
@@ -124,6 +126,81 @@ TEST(Report, CompareSetsRunsSideBySide) {
   b.phases[0].name = "prefill";
   b.phases.push_back(b.phases[0]);
   EXPECT_THROW(compare(a, b), Error);
+}
+
+// A: one dispatch of two nodes of different operators. B: the same nodes one by one, and one that A does not have.
+TEST(Report, CompareAddsSingleNodesUpWhereTheOtherReportJoinedThem) {
+  const auto phase_of = [](std::vector<Step> steps) {
+    Phase phase;
+    phase.name = "decode";
+    phase.steps = std::move(steps);
+    return phase;
+  };
+  const auto step_of = [](const std::string& op, const std::string& node, double time) {
+    Step step;
+    step.op = op;
+    step.node = node;
+    step.sources = {op + " " + node};
+    step.runs = {{.time = time}};
+    return step;
+  };
+  Step joined = step_of("MatMul+QMoE", "/up", 10);
+  joined.sources = {"MatMul /up", "QMoE /moe", "Add /add"};
+  Report a, b;
+  a.phases = {phase_of({joined, step_of("MatMul", "/head", 4)})};
+  b.phases = {phase_of({step_of("MatMul", "/up", 20), step_of("QMoE", "/moe", 30), step_of("Add", "/add", 5),
+                        step_of("MatMul", "/head", 8), step_of("Shape", "/shape", 1)})};
+  const std::string text = compare(a, b);
+  const auto row = [](const char* name, const char* a_us, const char* b_us, const char* ratio) {
+    return fmt::format("  {:<34} {} {} {:>9}\n", name, a_us, b_us, ratio);
+  };
+  EXPECT_NE(text.find(row("MatMul+QMoE", "       10.00      1.0", "       55.00      3.0", "5.50x")), std::string::npos)
+      << text;
+  EXPECT_NE(text.find(row("MatMul", "        4.00      1.0", "        8.00      1.0", "2.00x")), std::string::npos)
+      << text;
+  EXPECT_NE(text.find(row("Shape", "           -         ", "        1.00      1.0", "-")), std::string::npos) << text;
+  EXPECT_NE(text.find("3 nodes of B"), std::string::npos) << text;
+  EXPECT_NE(compare(b, a).find("3 nodes of A"), std::string::npos);
+  EXPECT_EQ(compare(a, a).find("nodes of"), std::string::npos);
+}
+
+TEST(Report, SourcesSayWhatTheyShareOnce) {
+  EXPECT_EQ(sources_text({"QMoE /l.1/moe/MoE_Quant", "TopK /l.1/router/TopK", "Neg /l.1/router/Neg_2"}),
+            "/l.1/{moe/MoE_Quant (QMoE), router/TopK, router/Neg_2}");
+  EXPECT_EQ(sources_text({"Add a", "Mul b"}), "a (Add), b (Mul)");
+  EXPECT_EQ(sources_text({"Add /a/Add", "Add /a/Add"}), "/a/{Add, Add}");
+  EXPECT_EQ(sources_text({"sample"}), " (sample)");
+}
+
+// A step that runs with every token would fill the list of slowest runs alone.
+TEST(Report, TheTextListsASlowStepOnceWithItsRange) {
+  const std::string text = to_text(from_measurement(two_tokens()));
+  const size_t list = text.find("TOP 30 SLOWEST");
+  const size_t first = text.find("/model/layers.1/attn  gqa", list);
+  ASSERT_NE(first, std::string::npos) << text;
+  EXPECT_EQ(text.find("/model/layers.1/attn  gqa", first + 1), std::string::npos) << text;
+  EXPECT_NE(text.find("(2 runs, 1.00 to 2.00 us)"), std::string::npos) << text;
+}
+
+// Whole 16 us, with stamps 24 us: dispatches of 15 us and gaps of 9 us.
+TEST(Report, TheTextSaysWhereTheCostOfMeasuringIs) {
+  Report report = from_measurement(two_tokens());
+  EXPECT_NE(to_text(report).find("1.33 us a dispatch: 0.00 in the times below"), std::string::npos) << to_text(report);
+  report.phases[0].timing.gpu = 12;
+  EXPECT_NE(to_text(report).find("2.00 us a dispatch: 0.50 in the times below"), std::string::npos) << to_text(report);
+  report.phases[0].timing.gpu = 25;
+  EXPECT_NE(to_text(report).find("less than the rounds differ"), std::string::npos) << to_text(report);
+}
+
+TEST(Report, TheTextAddsUpWhereAListIsCut) {
+  Report report = from_measurement(two_tokens());
+  for (int i = 0; i < 30; ++i) {
+    Step step = report.phases[0].steps[2];
+    step.op = fmt::format("Op{}", i);
+    report.phases[0].steps.push_back(step);
+  }
+  const std::string text = to_text(report);
+  EXPECT_NE(text.find("(12 others)                     total=    0.04 ms  count=  24"), std::string::npos) << text;
 }
 
 }  // namespace

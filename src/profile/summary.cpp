@@ -33,10 +33,9 @@ void sort_rows(std::vector<Row>& rows, By by) {
                    : std::stable_sort(rows.begin(), rows.end(), slower);
 }
 
-// Copies are nodes of ONNX Runtime's graph, and of nobody else's.
-bool is_node(const Transfer& transfer) { return !transfer.node.empty(); }
-
 }  // namespace
+
+bool is_node(const Transfer& transfer) { return !transfer.node.empty(); }
 
 std::vector<Row> table(const Phase& phase, By by, const std::string& device) {
   std::map<std::string, Row> rows;
@@ -76,6 +75,17 @@ std::vector<SlowRun> slowest_runs(const Phase& phase, size_t count) {
                     [](const SlowRun& a, const SlowRun& b) { return a.run.time > b.run.time; });
   runs.erase(end, runs.end());
   return runs;
+}
+
+std::vector<const Step*> slowest_steps(const Phase& phase, size_t count) {
+  std::vector<const Step*> steps;
+  for (const Step& step : phase.steps) {
+    if (!step.runs.empty()) steps.push_back(&step);
+  }
+  const auto average = [](const Step* step) { return step->total() / static_cast<double>(step->runs.size()); };
+  std::stable_sort(steps.begin(), steps.end(), [&](const auto* a, const auto* b) { return average(a) > average(b); });
+  steps.resize(std::min(count, steps.size()));
+  return steps;
 }
 
 bool is_cpu(const std::string& device) { return device.starts_with("CPU"); }

@@ -30,9 +30,13 @@ struct SlowRun {
   Run run;
 };
 std::vector<SlowRun> slowest_runs(const Phase& phase, size_t count);
+// Each step once, by the average of its runs.
+std::vector<const Step*> slowest_steps(const Phase& phase, size_t count);
 // The slowest run of each node whose device is a CPU, but for copies.
 std::vector<SlowRun> cpu_runs(const Phase& phase);
 bool is_cpu(const std::string& device);
+// Copies are nodes of ONNX Runtime's graph, and of nobody else's.
+bool is_node(const Transfer& transfer);
 
 std::vector<const Transfer*> slowest_transfers(const Phase& phase, size_t count);
 

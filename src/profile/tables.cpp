@@ -1,6 +1,5 @@
-// CSV, Chrome's trace format, and the comparison of two reports.
+// CSV and Chrome's trace format.
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -72,65 +71,6 @@ void add_phase(int process, const Phase& phase, Json& events) {
   }
 }
 
-struct Pair {
-  const Row* a = nullptr;
-  const Row* b = nullptr;
-  double most() const { return std::max(a ? a->total : 0, b ? b->total : 0); }
-};
-
-double per_run(const Row* row, const Phase& phase) { return row ? row->total / std::max(1u, phase.runs) : 0; }
-
-std::string cell(const Row* row, const Phase& phase) {
-  if (!row) return fmt::format("{:>12} {:>8}", "-", "");
-  return fmt::format("{:>12.2f} {:>8.1f}", per_run(row, phase),
-                     static_cast<double>(row->count) / std::max(1u, phase.runs));
-}
-
-std::string ratio_text(double a, double b) { return a > 0 && b > 0 ? fmt::format("{:.2f}x", b / a) : "-"; }
-
-std::string compare_phases(const Phase& a, const Phase& b) {
-  const auto rows_a = table(a, By::kOperator), rows_b = table(b, By::kOperator);
-  std::map<std::string, Pair> pairs;
-  for (const Row& row : rows_a) pairs[row.name].a = &row;
-  for (const Row& row : rows_b) pairs[row.name].b = &row;
-  std::vector<std::pair<std::string, Pair>> sorted(pairs.begin(), pairs.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& x, const auto& y) { return x.second.most() > y.second.most(); });
-  std::string text = fmt::format("\n{} | {}\n  {:<34} {:>12} {:>8} {:>12} {:>8} {:>9}\n", a.name, b.name, "operator",
-                                 "A us/run", "nodes", "B us/run", "nodes", "B/A");
-  for (const auto& [name, pair] : sorted) {
-    text += fmt::format("  {:<34} {} {} {:>9}\n", name, cell(pair.a, a), cell(pair.b, b),
-                        ratio_text(per_run(pair.a, a), per_run(pair.b, b)));
-  }
-  const double whole_a = all_time(a) / std::max(1u, a.runs), whole_b = all_time(b) / std::max(1u, b.runs);
-  text += fmt::format("  {:<34} {:>12.2f} {:>8} {:>12.2f} {:>8} {:>9}\n", "sum of all", whole_a, "", whole_b, "",
-                      ratio_text(whole_a, whole_b));
-  const double usual_a = a.timing.usual / std::max(1u, a.runs), usual_b = b.timing.usual / std::max(1u, b.runs);
-  if (usual_a > 0 && usual_b > 0) {
-    text += fmt::format("  {:<34} {:>12.2f} {:>8} {:>12.2f} {:>8} {:>9}\n", "a run, on the host's clock", usual_a, "",
-                        usual_b, "", ratio_text(usual_a, usual_b));
-  }
-  return text;
-}
-
-const Phase* find_phase(const Report& report, const std::string& name) {
-  const auto found =
-      std::find_if(report.phases.begin(), report.phases.end(), [&](const Phase& phase) { return phase.name == name; });
-  return found == report.phases.end() ? nullptr : &*found;
-}
-
-// The phase of the same name. One that stands alone, as ONNX Runtime's runs do, is taken for the decoding.
-const Phase* partner(const Phase& phase, const Report& own, const Report& other) {
-  if (const Phase* same = find_phase(other, phase.name)) return same;
-  if (other.phases.size() == 1) return own.phases.size() == 1 || phase.name == "decode" ? &other.phases[0] : nullptr;
-  return own.phases.size() == 1 ? find_phase(other, "decode") : nullptr;
-}
-
-std::string title(const char* letter, const Report& report) {
-  return fmt::format("{}: {} ({}), {}, times by {}\n", letter, report.model, report.source, report.device,
-                     report.clock);
-}
-
 }  // namespace
 
 std::string to_csv(const Report& report) {
@@ -148,29 +88,12 @@ std::string to_csv(const Report& report) {
 std::string to_trace(const Report& report) {
   Json events = Json::array();
   for (size_t i = 0; i < report.phases.size(); ++i) add_phase(static_cast<int>(i) + 1, report.phases[i], events);
+  const auto begin = [](const Json& event) { return event.value("ts", -1e18); };  // names of tracks first
+  std::stable_sort(events.begin(), events.end(), [&](const Json& a, const Json& b) { return begin(a) < begin(b); });
   return Json({{"displayTimeUnit", "ns"},
                {"otherData", {{"model", report.model}, {"device", report.device}, {"clock", report.clock}}},
                {"traceEvents", std::move(events)}})
       .dump();
-}
-
-std::string compare(const Report& a, const Report& b) {
-  std::string text = title("A", a) + title("B", b);
-  if (a.clock != b.clock) {
-    text += fmt::format(
-        "  ({} beside {}: single operators are not the same thing; the last line of a table is, if runs "
-        "of both end with their results)\n",
-        a.clock, b.clock);
-  }
-  bool any = false;
-  for (const Phase& phase : a.phases) {
-    if (const Phase* other = partner(phase, a, b)) {
-      text += compare_phases(phase, *other);
-      any = true;
-    }
-  }
-  if (!any) fail("profile", "the two reports have no phase in common");
-  return text;
 }
 
 }  // namespace sluice::profile

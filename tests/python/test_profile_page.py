@@ -28,6 +28,22 @@ said.filtered = rows().map(r => r[0]);
 document.querySelector("nav button").click();
 said.title = document.title;
 said.wide = document.documentElement.scrollWidth > innerWidth;
+const table = document.querySelector(".scroll");
+said.cut = table.scrollWidth > table.clientWidth + 1;
+const right = Math.max(...[...document.querySelectorAll("#bars *, svg text")].map(e => e.getBoundingClientRect().right));
+said.outside = right > innerWidth;
+document.body.innerHTML = "";
+document.body.append(JSON.stringify(said));
+"""
+
+NARROW = """
+const boxes = selector => [...document.querySelectorAll(selector)].map(e => e.getBoundingClientRect());
+const ticks = boxes("#timeline text").filter(b => b.top > boxes("#timeline")[0].top + 70).sort((a, b) => a.left - b.left);
+const said = {
+  longest: Math.max(...boxes("#bars i").map(b => b.width)),
+  right: Math.max(...boxes("#bars *").map(b => b.right)),
+  overlap: ticks.some((b, i) => i > 0 && ticks[i - 1].right > b.left),
+};
 document.body.innerHTML = "";
 document.body.append(JSON.stringify(said));
 """
@@ -50,6 +66,14 @@ def test_the_page_shows_sorts_and_filters(page):
     assert said["operators"] == sorted(said["operators"])
     assert said["filtered"] and set(said["filtered"]) == {"GroupQueryAttention"}
     assert not said["wide"], "wider than the window"
+    assert not said["cut"], "columns of the table are hidden"
+    assert not said["outside"], "text beyond the window"
+
+
+def test_a_narrow_window_shows_bars_and_their_figures(page):
+    said = json.loads(re.search(r"<body>(.*)</body>", browser.dom(page, NARROW, width=480), re.S)[1])
+    assert said["longest"] > 60, "bars too short to compare"
+    assert said["right"] <= 480 and not said["overlap"]
 
 
 def test_the_page_needs_nothing_else(page):
