@@ -16,8 +16,8 @@ namespace {
 constexpr const char* kModel = "models/demo/model.onnx";
 
 const Device& device() {
-  static const Device opened{DeviceChoice{}};
-  return opened;
+  static const Device kOpened{DeviceChoice{}};
+  return kOpened;
 }
 
 const TensorInfo& find(const std::vector<TensorInfo>& infos, const std::string& name) {

@@ -62,8 +62,7 @@ TEST_F(TokenLoop, CountsPerToken) {
   const gpu::Counters& after = device_.counters();
   EXPECT_EQ(after.submits - before.submits, 1u /* reset of recurrent state */ + 18u);
   EXPECT_EQ(after.maps - before.maps, 18u);
-  EXPECT_LE(after.waits - before.waits,
-            18u);  // one a submission where the device is the slower, none where the host is
+  EXPECT_LE(after.waits - before.waits, 18u);  // for each, where the device is slower than the host
   EXPECT_EQ(after.idle_waits - before.idle_waits, 0u);
   EXPECT_EQ(after.buffers_created - before.buffers_created, 0u);
   EXPECT_EQ(after.pipelines_created - before.pipelines_created, 0u);

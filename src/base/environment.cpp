@@ -68,7 +68,8 @@ uint64_t host_memory() {
 }
 
 std::filesystem::path cache_folder() {
-  const std::filesystem::path chosen = folder_from("XDG_CACHE_HOME"), home = folder_from("HOME");
+  std::filesystem::path chosen = folder_from("XDG_CACHE_HOME");
+  const std::filesystem::path home = folder_from("HOME");
   if (chosen.is_absolute()) return chosen;  // the specification has relative ones ignored
   if (!home.is_absolute()) return {};
 #ifdef __APPLE__

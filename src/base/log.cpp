@@ -105,8 +105,8 @@ LogSettings LogSettings::parse(std::string_view levels, std::string_view format)
 }
 
 const LogSettings& log_settings() {
-  static const LogSettings settings = LogSettings::parse(environment("SLUICE_LOG"), environment("SLUICE_LOG_FORMAT"));
-  return settings;
+  static const LogSettings kSettings = LogSettings::parse(environment("SLUICE_LOG"), environment("SLUICE_LOG_FORMAT"));
+  return kSettings;
 }
 
 std::string log_text(std::string_view message, std::initializer_list<LogField> fields, bool json) {

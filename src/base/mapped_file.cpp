@@ -115,8 +115,8 @@ MappedFile::~MappedFile() {
 void read_ahead(std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto address = reinterpret_cast<uintptr_t>(bytes.data()), begin = address / page * page;
-  ::posix_madvise(reinterpret_cast<void*>(begin), address + bytes.size() - begin, POSIX_MADV_WILLNEED);
+  const size_t before = reinterpret_cast<uintptr_t>(bytes.data()) % page;  // of the mapping, in the first page
+  ::posix_madvise(const_cast<std::byte*>(bytes.data()) - before, before + bytes.size(), POSIX_MADV_WILLNEED);
 }
 
 #endif

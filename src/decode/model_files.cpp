@@ -26,11 +26,11 @@ json read_json(const fs::path& file) {
   }
 }
 
-// What a value of each type must be, since JSON's conversions cut 1.5 to 1 and wrap -1.
 bool is_number_within(const json& value, double least, double greatest) {
   return value.is_number() && value.get<double>() >= least && value.get<double>() <= greatest;
 }
 
+// What a value of each type must be: the library's own conversions cut 1.5 to 1 and wrap -1.
 template <class T>
 struct Rule;
 template <>

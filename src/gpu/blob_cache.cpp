@@ -135,7 +135,7 @@ size_t BlobCache::load_in_two_calls(std::span<const std::byte> key, std::span<st
 }
 
 BlobCache* BlobCache::shared() {
-  static BlobCache* const cache = []() -> BlobCache* {  // never freed: a library's threads may call late
+  static BlobCache* const kCache = []() -> BlobCache* {  // never freed: a library's threads may call late
     const char* choice = std::getenv("SLUICE_CACHE");
     const std::string_view wanted = choice ? choice : "";
     if (!wanted.empty() && wanted != "on" && wanted != "off")
@@ -143,7 +143,7 @@ BlobCache* BlobCache::shared() {
     const fs::path folder = cache_folder();
     return wanted == "off" || folder.empty() ? nullptr : new BlobCache(folder / "sluice" / "shaders");
   }();
-  return cache;
+  return kCache;
 }
 
 }  // namespace sluice::gpu

@@ -30,7 +30,7 @@ fs::path ExternalFiles::resolve(const std::string& location) const {
   const fs::path relative = to_path(location);
   if (relative.has_root_path()) broken("external data location \"{}\" is not relative", location);
   std::error_code error;
-  const fs::path path = fs::canonical(folders_.front() / relative, error);
+  fs::path path = fs::canonical(folders_.front() / relative, error);
   if (error) broken("external data \"{}\": {}", location, error.message());
   for (const fs::path& folder : folders_) {
     const fs::path real = fs::canonical(folder, error);

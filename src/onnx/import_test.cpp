@@ -78,7 +78,7 @@ std::string bytes_of(TensorProto::DataType type, int64_t count, Fill fill) {
 }
 
 TEST_F(ImportTest, TypedDataBecomesLittleEndianBytes) {
-  const auto ints = [](std::vector<int32_t> values) {
+  const auto ints = [](const std::vector<int32_t>& values) {
     return [values](TensorProto& tensor) {
       for (const int32_t item : values) tensor.add_int32_data(item);
     };

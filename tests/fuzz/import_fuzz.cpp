@@ -24,7 +24,7 @@ void expect_well_formed(const sluice::graph::Graph& graph, const char* stage) {
 // Models keep their weights in model.onnx.data: a folder with such a file of zeros, so that they get as far as
 // inference.
 std::filesystem::path make_folder() {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / "sluice_import_fuzz";
+  std::filesystem::path folder = std::filesystem::temp_directory_path() / "sluice_import_fuzz";
   std::filesystem::create_directories(folder);
   const std::filesystem::path weights = folder / "model.onnx.data";
   std::ofstream(weights, std::ios::binary).flush();

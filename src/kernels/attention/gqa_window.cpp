@@ -72,7 +72,7 @@ Tensor windowed_bias(const GroupQueryAttentionProblem& p, WindowParams params, u
   params.bias_batch = from.shape[0] == 1 ? 0 : 1;
   params.bias_total = from.shape[3];
   params.cols = rows;
-  const Tensor bias = recorder.scratch(from.storage, {params.batch, from.shape[1], params.seq, rows});
+  Tensor bias = recorder.scratch(from.storage, {params.batch, from.shape[1], params.seq, rows});
   if (bias.elements() > UINT32_MAX) fail(kTag, "attention_bias may hold at most 2^32-1 elements");
   params.elements = static_cast<uint32_t>(bias.elements());
   Bindings bindings = bindings_of("gqa/window_bias", p.seqlens);

@@ -24,7 +24,7 @@ std::vector<float> windowed(const GqaReference& r, const std::vector<float>& ful
   return cache;
 }
 
-void check_windowed(Case c, uint32_t capacity, uint32_t seed) {
+void check_windowed(const Case& c, uint32_t capacity, uint32_t seed) {
   SCOPED_TRACE(fmt::format("{} capacity {}", ::testing::PrintToString(c), capacity));
   if (c.storage == Storage::kF16 && !test_device().caps().f16) return;
   GqaReference r = make_reference(c, seed);

@@ -14,7 +14,6 @@ uint64_t unit_bytes(const Tensor& tensor, uint64_t units) {
 
 std::vector<Part> parts_of(uint32_t units, std::initializer_list<const Tensor*> tensors, const gpu::Caps& caps,
                            uint64_t step) {
-  const std::vector<Part> whole = {{0, units}};
   const uint64_t limit = std::min(caps.max_binding, caps.max_buffer);
   uint64_t largest = 0;  // bytes of a unit
   bool fits = true;
@@ -26,7 +25,7 @@ std::vector<Part> parts_of(uint32_t units, std::initializer_list<const Tensor*> 
     while (bytes * step % caps.storage_alignment != 0) step *= 2;
   }
   const uint64_t most = fits ? units : limit / largest / step * step;
-  if (fits || most == 0) return whole;
+  if (fits || most == 0) return {{0, units}};
   const uint64_t parts = ceil_div64(units, most), count = ceil_div64(ceil_div64(units, parts), step) * step;
   std::vector<Part> result;
   for (uint64_t first = 0; first < units; first += count)

@@ -97,8 +97,7 @@ struct Dispatch {
 // Collects the dispatches of one or many plans, and the scratch tensors between them.
 class Recorder {
  public:
-  explicit Recorder(const gpu::Caps& caps, Slot first_scratch = 1u << 24)
-      : caps_(caps), next_(first_scratch), first_(first_scratch) {}
+  explicit Recorder(const gpu::Caps& caps, Slot first_scratch = 1u << 24) : caps_(caps), next_(first_scratch) {}
   const gpu::Caps& caps() const { return caps_; }
   Tensor scratch(Storage storage, std::vector<uint32_t> shape);
   void add(Dispatch dispatch) { dispatches_.push_back(std::move(dispatch)); }
@@ -108,7 +107,7 @@ class Recorder {
 
  private:
   const gpu::Caps& caps_;
-  Slot next_, first_;
+  Slot next_;
   std::vector<Dispatch> dispatches_;
   std::vector<Tensor> scratch_;
 };

@@ -63,7 +63,7 @@ void check(const Case& c, uint32_t seed) {
   for (size_t k = 0; k < c.shapes.size(); ++k) {
     const Tensor shaped{0, c.storages[k], c.shapes[k]};
     inputs.push_back(random_values(random, c.storages[k], shaped.elements(), c.special));
-    problem.inputs.push_back(upload(runner, c.storages[k], c.shapes[k], inputs.back()));
+    problem.inputs.emplace_back(upload(runner, c.storages[k], c.shapes[k], inputs.back()));
   }
   problem.output = runner.allocate(c.storage, c.shape);
   plan_elementwise(problem, runner.recorder());

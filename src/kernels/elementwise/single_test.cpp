@@ -147,7 +147,7 @@ TEST(SingleOperator, WrapsNarrowTypes) {
   Runner runner(test_device());
   const Tensor x = runner.upload({count}, values);
   const auto wrapped = [&](ElementOp op) {
-    const Tensor y = runner.allocate(Storage::kI32, {count});
+    Tensor y = runner.allocate(Storage::kI32, {count});
     plan_unary(op, x, y, runner.recorder());
     return y;
   };

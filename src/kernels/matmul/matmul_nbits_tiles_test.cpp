@@ -197,7 +197,7 @@ TEST(MatMulNBitsTiles, TextsWithMatricesExpand) {
 }
 
 TEST(MatMulNBitsTiles, Refusals) {
-  const auto refused = [](MatMulNBitsProblem p, const gpu::Caps& caps) -> std::string {
+  const auto refused = [](const MatMulNBitsProblem& p, const gpu::Caps& caps) -> std::string {
     Recorder recorder(caps);
     try {
       plan_matmul_nbits(p, recorder);

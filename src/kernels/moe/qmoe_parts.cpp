@@ -16,7 +16,7 @@ struct alignas(16) SpreadParams {
 
 // The mixing weights of a part's experts: (tokens, part.count), 0 where an expert is not chosen.
 Tensor plan_spread(const Tensor& route, const QMoESizes& s, uint32_t top, Part part, Recorder& recorder) {
-  const Tensor weights = recorder.scratch(Storage::kF32, {s.tokens, part.count});
+  Tensor weights = recorder.scratch(Storage::kF32, {s.tokens, part.count});
   Dispatch d;
   d.name = "qmoe/spread";
   d.shader = {"kernels/moe/qmoe_spread.wgsl", {{"WG", kWorkgroup}}};

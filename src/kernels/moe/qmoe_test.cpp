@@ -148,7 +148,10 @@ TEST(QMoE, EqualLogitsGoToTheHigherExpert) {
   Random random(710);
   QMoEHost h = random_host(random, c);
   std::fill(h.fc2.weights.scales.begin(), h.fc2.weights.scales.end(), 0.0f);
-  for (size_t i = 0; i < h.fc2.bias.size(); ++i) h.fc2.bias[i] = static_cast<float>(i / c.hidden);
+  for (size_t i = 0; i < h.fc2.bias.size(); ++i) {
+    const size_t expert = i / c.hidden;
+    h.fc2.bias[i] = static_cast<float>(expert);
+  }
   h.router = {5, 7, 7, 5};
   QMoEProblem p = test::attributes(c);
   EXPECT_EQ(qmoe_reference(p, h)[0], 2);
