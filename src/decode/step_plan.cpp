@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/error.h"
 #include "kernels/sample/sample.h"
@@ -73,16 +74,21 @@ void add_loop_slots(StepPlan& plan, const kernels::Recorder& recorder) {
   if (plan.logits) add_slot(plan, history_of(plan.logits), lower::SlotKind::kInput, "token history");
 }
 
+template <class T>
+void append(std::vector<T> from, std::vector<T>& to) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
 // Puts the step's own dispatches around the graph's.
 void surround(StepPlan& plan, lower::Lowered& lowered, const StepShape& shape, const ModelGraph& model,
               const gpu::Caps& caps) {
   kernels::Recorder recorder(caps, kFirstScratch);
   plan_begin(plan.slots, model.has_recurrent_state(), recorder);
   plan.nodes.assign(recorder.dispatches().size(), "begin step");
-  for (kernels::Dispatch& dispatch : lowered.dispatches) recorder.add(std::move(dispatch));
-  plan.nodes.insert(plan.nodes.end(), lowered.nodes.begin(), lowered.nodes.end());
-  plan.sources.resize(recorder.dispatches().size() - lowered.sources.size());
-  plan.sources.insert(plan.sources.end(), lowered.sources.begin(), lowered.sources.end());
+  plan.sources.resize(recorder.dispatches().size());
+  append(std::move(lowered.dispatches), recorder.dispatches());
+  append(std::move(lowered.nodes), plan.nodes);
+  append(std::move(lowered.sources), plan.sources);
   kernels::plan_end_step({.state = kState, .tokens = shape.rows}, recorder);
   plan.nodes.resize(recorder.dispatches().size(), "end step");
   if (shape.kind == StepKind::kLastLogits) {

@@ -75,7 +75,7 @@ std::string node_text(const Node& node, const Graph& graph) {
   text += ")";
   if (!node.attributes.empty()) {
     std::string attributes;
-    for (const auto& [key, value] : node.attributes) {
+    for (const auto& [key, value, is_read] : node.attributes) {
       attributes += fmt::format("{}{}={}", attributes.empty() ? "" : ", ", key, std::visit(AttributeText(), value));
     }
     text += " {" + attributes + "}";

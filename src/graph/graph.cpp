@@ -12,20 +12,31 @@ int64_t Constant::elements() const {
   return count;
 }
 
+Attribute& Attributes::operator[](std::string_view name) {
+  for (Entry& entry : entries_) {
+    if (entry.name == name) return entry.value;
+  }
+  entries_.push_back({std::string(name), {}});
+  return entries_.back().value;
+}
+
+bool Attributes::contains(std::string_view name) const {
+  return std::any_of(begin(), end(), [name](const Entry& entry) { return entry.name == name; });
+}
+
 const Attribute* Node::find(std::string_view attribute) const {
-  // A scan: nodes have a handful of attributes, and the map would want a std::string to look one up.
-  for (const auto& [key, value] : attributes) {
-    if (key != attribute) continue;
-    read_.insert(key);
-    return &value;
+  for (const Attributes::Entry& entry : attributes) {
+    if (entry.name != attribute) continue;
+    entry.is_read = true;
+    return &entry.value;
   }
   return nullptr;
 }
 
 std::vector<std::string> Node::unread_attributes() const {
   std::vector<std::string> unread;
-  for (const auto& [key, value] : attributes) {
-    if (!read_.contains(key)) unread.push_back(key);
+  for (const Attributes::Entry& entry : attributes) {
+    if (!entry.is_read) unread.push_back(entry.name);
   }
   return unread;
 }
@@ -70,11 +81,13 @@ std::vector<std::string> sources_of(const Node& node) {
 }
 
 void add_sources(Node& joined, const Node& absorbed) {
-  std::vector<std::string> sources = sources_of(joined);
-  for (std::string& source : sources_of(absorbed)) {
+  std::vector<std::string>& sources = joined.sources;
+  const auto add = [&sources](std::string source) {
     if (std::find(sources.begin(), sources.end(), source) == sources.end()) sources.push_back(std::move(source));
-  }
-  joined.sources = std::move(sources);
+  };
+  if (sources.empty()) sources.push_back(origin(joined));
+  if (absorbed.sources.empty()) add(origin(absorbed));
+  for (const std::string& source : absorbed.sources) add(source);
 }
 
 Symbol Graph::symbol(std::string_view symbol_name) {

@@ -5,10 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +55,27 @@ struct Value {
 using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
                                std::vector<std::string>, Constant>;
 
+// A node's attributes. They are few, and every plan copies them: a list serves better than a map.
+class Attributes {
+ public:
+  struct Entry {
+    std::string name;
+    Attribute value;
+    mutable bool is_read = false;  // something has asked for it
+  };
+
+  Attributes() = default;
+  Attributes(std::initializer_list<Entry> entries) : entries_(entries) {}
+  Attribute& operator[](std::string_view name);  // finds or adds
+  bool contains(std::string_view name) const;
+  bool empty() const { return entries_.empty(); }
+  auto begin() const { return entries_.begin(); }
+  auto end() const { return entries_.end(); }
+
+ private:
+  std::vector<Entry> entries_;
+};
+
 struct Node {
   std::string name;    // as in the file; a made-up unique one ("Add_17") if the file has none
   std::string domain;  // "" for ai.onnx
@@ -62,7 +83,7 @@ struct Node {
   int64_t opset = 0;            // version of its domain that the model imports
   std::vector<ValueId> inputs;  // kNoValue where an optional input is absent (also trailing ones may simply be missing)
   std::vector<ValueId> outputs;  // kNoValue where an optional output is not wanted
-  std::map<std::string, Attribute> attributes;
+  Attributes attributes;
   // The nodes of the file whose work this one does, as origin() names them: empty unless a pass joined several.
   std::vector<std::string> sources;
 
@@ -77,9 +98,6 @@ struct Node {
   const Attribute* find(std::string_view name) const;
   // Attributes that nothing has asked for since the file was read: they may change the operator's meaning.
   std::vector<std::string> unread_attributes() const;
-
- private:
-  mutable std::set<std::string, std::less<>> read_;  // names of attributes that were asked for
 };
 
 struct Graph {

@@ -9,7 +9,7 @@ namespace {
 struct Change {
   std::string expected;  // part of the obstacle, or the outputs
   std::map<size_t, std::string> inputs;
-  std::map<std::string, Attribute> attributes;
+  Attributes attributes;
 };
 
 void check(const OpCase& base, const std::vector<Change>& changes) {
@@ -22,7 +22,7 @@ void check(const OpCase& base, const std::vector<Change>& changes) {
       changed.inputs[index] = text;
       label += " input " + std::to_string(index) + " " + text;
     }
-    for (const auto& [name, value] : change.attributes) {
+    for (const auto& [name, value, is_read] : change.attributes) {
       changed.attributes[name] = value;
       label += " attribute " + name;
     }
@@ -66,11 +66,11 @@ TEST(InferContribTest, MatMulNBits) {
         });
 }
 
-const std::map<std::string, Attribute> kQMoE = {{"k", i(4)},
-                                                {"activation_type", s("swiglu")},
-                                                {"swiglu_fusion", i(1)},
-                                                {"block_size", i(32)},
-                                                {"expert_weight_bits", i(4)}};
+const Attributes kQMoE = {{"k", i(4)},
+                          {"activation_type", s("swiglu")},
+                          {"swiglu_fusion", i(1)},
+                          {"block_size", i(32)},
+                          {"expert_weight_bits", i(4)}};
 
 TEST(InferContribTest, QMoE) {
   check({"com.microsoft.QMoE",

@@ -98,7 +98,7 @@ class GraphBuilder {
 
   // "MatMulNBits" of com.microsoft is "com.microsoft.MatMulNBits". Returns the outputs, `count` new values.
   std::vector<ValueId> node(const std::string& op, std::vector<ValueId> inputs, size_t count = 1,
-                            std::map<std::string, Attribute> attributes = {}) {
+                            Attributes attributes = {}) {
     Node node;
     const size_t dot = op.rfind('.');
     node.domain = dot == std::string::npos ? "" : op.substr(0, dot);
@@ -133,7 +133,7 @@ class GraphBuilder {
 struct OpCase {
   std::string op;
   std::vector<std::string> inputs;
-  std::map<std::string, Attribute> attributes;
+  Attributes attributes;
   std::string expected;
   int64_t opset = 21;
 };

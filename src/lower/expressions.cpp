@@ -89,6 +89,10 @@ size_t size_of(const ElementExpression& x) {
 
 }  // namespace
 
+void Lowering::name_dispatches(const graph::Node& node) {
+  if (result_.nodes.size() < recorder_.dispatches().size()) name_dispatches(origin(node), sources_of(node));
+}
+
 void Lowering::name_dispatches(const std::string& node, const std::vector<std::string>& sources) {
   result_.nodes.resize(recorder_.dispatches().size(), node);
   result_.sources.resize(recorder_.dispatches().size(), sources);
@@ -135,9 +139,8 @@ std::vector<uint32_t> Lowering::input_shape(const graph::Node& node, size_t i) {
 // State is overwritten in place: what is computed from it must be computed before.
 bool Lowering::reads_state(const ElementExpression& x) const {
   return std::any_of(x.inputs.begin(), x.inputs.end(), [&](const kernels::ElementInput& input) {
-    return std::any_of(result_.slots.begin(), result_.slots.end(), [&](const SlotInfo& slot) {
-      return slot.kind == SlotKind::kCache && slot.slot == input.tensor.slot;
-    });
+    const size_t index = input.tensor.slot - 1;
+    return index < result_.slots.size() && result_.slots[index].kind == SlotKind::kCache;
   });
 }
 
@@ -175,7 +178,7 @@ void Lowering::set_output(const graph::Node& node, size_t i, Waiting x) {
 
 // In the name of the node that it came from, whoever asks for it.
 void Lowering::compute(const Waiting& x, const Tensor& y) {
-  name_dispatches(origin(*current_), sources_of(*current_));
+  name_dispatches(*current_);
   if (x.expression.is_view()) {
     copy_view(x, y);
   } else {
@@ -197,10 +200,10 @@ void Lowering::copy_view(const Waiting& x, const Tensor& y) {
                              name, recorder_);
 }
 
-Tensor Lowering::computed(graph::ValueId id) {
+const Tensor& Lowering::computed(graph::ValueId id) {
   const Waiting x = std::move(expressions_.extract(id).mapped());
   if (const Tensor whole = x.expression.whole_tensor()) return tensors_[id] = whole;
-  Tensor y = place(id, SlotKind::kIntermediate);
+  const Tensor& y = place(id, SlotKind::kIntermediate);
   compute(x, y);
   return y;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "graph/passes/fuse.h"
@@ -70,7 +71,7 @@ std::vector<uint32_t> Lowering::sizes(graph::ValueId id) const {
   return result;
 }
 
-Tensor Lowering::place(graph::ValueId id, SlotKind kind) {
+const Tensor& Lowering::place(graph::ValueId id, SlotKind kind) {
   const graph::Value& v = value(id);
   if (!v.dtype) fail("lower", "the element type of \"{}\" is not known", v.name);
   std::vector<uint32_t> shape;
@@ -81,8 +82,7 @@ Tensor Lowering::place(graph::ValueId id, SlotKind kind) {
   } else {
     shape = sizes(id);
   }
-  Tensor tensor{next_++, kernels::storage_of(*v.dtype, caps_), std::move(shape)};
-  tensors_[id] = tensor;
+  const Tensor& tensor = tensors_[id] = {next_slot(), kernels::storage_of(*v.dtype, caps_), std::move(shape)};
   result_.slots.push_back({.slot = tensor.slot,
                            .kind = kind,
                            .tensor = tensor,
@@ -93,19 +93,19 @@ Tensor Lowering::place(graph::ValueId id, SlotKind kind) {
   return tensor;
 }
 
-Tensor Lowering::place_constant(graph::ValueId id, std::shared_ptr<const graph::Constant> constant) {
+const Tensor& Lowering::place_constant(graph::ValueId id, std::shared_ptr<const graph::Constant> constant) {
   const graph::Value& v = value(id);
   const kernels::Storage storage = kernels::storage_of(constant->dtype, caps_);
   std::vector<uint32_t> shape(constant->shape.begin(), constant->shape.end());
-  for (const Slot slot : constants_[constant->bytes.data()]) {
-    const SlotInfo& info = result_.slots[slot_index_.at(slot)];
+  const auto [first, last] = constants_.equal_range(constant->bytes.data());
+  for (auto same = first; same != last; ++same) {
+    const SlotInfo& info = result_.slots[same->second];
     if (info.tensor.storage == storage && info.constant->bytes.size() == constant->bytes.size()) {
-      return tensors_[id] = Tensor{slot, storage, std::move(shape)};
+      return tensors_[id] = Tensor{info.slot, storage, std::move(shape)};
     }
   }
-  Tensor tensor{next_++, storage, std::move(shape)};
-  constants_[constant->bytes.data()].push_back(tensor.slot);
-  slot_index_[tensor.slot] = result_.slots.size();
+  const Tensor& tensor = tensors_[id] = {next_slot(), storage, std::move(shape)};
+  constants_.emplace(constant->bytes.data(), result_.slots.size());
   result_.slots.push_back({.slot = tensor.slot,
                            .kind = SlotKind::kConstant,
                            .tensor = tensor,
@@ -113,22 +113,23 @@ Tensor Lowering::place_constant(graph::ValueId id, std::shared_ptr<const graph::
                            .constant = std::move(constant),
                            .derived = {},
                            .value = id});
-  return tensors_[id] = tensor;
+  return tensor;
 }
 
-Tensor Lowering::place_derived(graph::ValueId id, std::vector<graph::Dim> elements) {
+const Tensor& Lowering::place_derived(graph::ValueId id, std::vector<graph::Dim> elements) {
   for (const graph::Dim& dim : elements) {
     if (dim.symbol != 0 && dim.symbol != binding_.past) {
       fail("lower", "\"{}\" depends on {}, which has no value", value(id).name, to_string(dim, graph_));
     }
   }
-  Tensor tensor = place(id, SlotKind::kDerived);
+  const Tensor& tensor = place(id, SlotKind::kDerived);
   result_.slots.back().derived = std::move(elements);
   return tensor;
 }
 
-Tensor Lowering::tensor_of(graph::ValueId id) {
-  if (id == graph::kNoValue) return {};
+const Tensor& Lowering::tensor_of(graph::ValueId id) {
+  static const Tensor kNone;
+  if (id == graph::kNoValue) return kNone;
   if (tensors_[id]) return tensors_[id];
   if (expressions_.contains(id)) return computed(id);
   const graph::Value& v = value(id);
@@ -151,7 +152,7 @@ Tensor Lowering::unpacked(const Tensor& tensor) {
 }
 
 Tensor Lowering::input(const graph::Node& node, size_t i) {
-  const Tensor tensor = tensor_of(node.input(i));
+  const Tensor& tensor = tensor_of(node.input(i));
   return tensor && whole_bytes_ && tensor.storage == kernels::Storage::kBytes ? unpacked(tensor) : tensor;
 }
 
@@ -303,7 +304,7 @@ Lowered Lowering::run() {
       result_.obstacles.push_back(describe(node) + ": " + error.what());
       assume_outputs(node);
     }
-    name_dispatches(origin(node), sources_of(node));
+    name_dispatches(node);
   }
   collect();
   return std::move(result_);
@@ -337,10 +338,10 @@ void Lowering::collect() {
                              .derived = {},
                              .value = graph::kNoValue});
   }
+  std::unordered_set<Slot> outputs;
+  for (const auto& [name, tensor] : result_.outputs) outputs.insert(tensor.slot);
   for (SlotInfo& info : result_.slots) {
-    const bool is_output = std::any_of(result_.outputs.begin(), result_.outputs.end(),
-                                       [&](const auto& o) { return o.second.slot == info.slot; });
-    if (is_output && info.kind == SlotKind::kIntermediate) info.kind = SlotKind::kOutput;
+    if (info.kind == SlotKind::kIntermediate && outputs.contains(info.slot)) info.kind = SlotKind::kOutput;
   }
   result_.dispatches = std::move(recorder_.dispatches());
 }

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -142,10 +143,11 @@ class Lowering {
   Lowered run();
 
  private:
-  Tensor place(graph::ValueId id, SlotKind kind);
-  Tensor place_constant(graph::ValueId id, std::shared_ptr<const graph::Constant> constant);
-  Tensor place_derived(graph::ValueId id, std::vector<graph::Dim> elements);
-  Tensor tensor_of(graph::ValueId id);
+  Slot next_slot() const { return static_cast<Slot>(result_.slots.size() + 1); }
+  const Tensor& place(graph::ValueId id, SlotKind kind);
+  const Tensor& place_constant(graph::ValueId id, std::shared_ptr<const graph::Constant> constant);
+  const Tensor& place_derived(graph::ValueId id, std::vector<graph::Dim> elements);
+  const Tensor& tensor_of(graph::ValueId id);
   Tensor unpacked(const Tensor& tensor);
   struct Waiting {
     kernels::ElementExpression expression;
@@ -160,9 +162,10 @@ class Lowering {
   void set_output(const graph::Node& node, size_t i, Waiting x);
   void compute(const Waiting& x, const Tensor& y);
   void copy_view(const Waiting& x, const Tensor& y);
-  Tensor computed(graph::ValueId id);
+  const Tensor& computed(graph::ValueId id);
   void settle(ElementOperand& operand);
   // Dispatches that have no node yet came from this one.
+  void name_dispatches(const graph::Node& node);
   void name_dispatches(const std::string& node, const std::vector<std::string>& sources);
   void place_inputs();
   void place_input(graph::ValueId id, bool is_state);
@@ -178,13 +181,12 @@ class Lowering {
   std::map<graph::ValueId, Waiting> expressions_;  // values that are not computed yet
   std::vector<uint32_t> readers_;                  // of each value
   const graph::Node* current_ = nullptr;           // that is being lowered
-  // Slots by the bytes of their constant, so that a folded Reshape of a weight shares the weight's slot.
-  std::map<const std::byte*, std::vector<Slot>> constants_;
-  std::map<Slot, size_t> slot_index_;  // of constants, in result_.slots
-  Lowered result_;
+  // Slots by the bytes of their constant, as indices of result_.slots, so that a folded Reshape of a weight shares the
+  // weight's slot.
+  std::unordered_multimap<const std::byte*, size_t> constants_;
+  Lowered result_;  // slot i + 1 is slots[i]; scratch tensors come last
   bool whole_bytes_ = false;
   std::vector<std::pair<Tensor, Tensor>> to_pack_;  // whole integers, and the packed output they go to
-  Slot next_ = 1;
 };
 
 }  // namespace sluice::lower

@@ -22,7 +22,7 @@ class GraphBuilder {
     last_ = graph_.add_value({.name = "x", .dtype = dtype, .shape = graph::Shape{{2, 0}, {4, 0}}});
     graph_.inputs = {last_};
   }
-  GraphBuilder& node(const std::string& op, std::map<std::string, graph::Attribute> attributes = {}) {
+  GraphBuilder& node(const std::string& op, graph::Attributes attributes = {}) {
     Node node;
     node.name = "node_" + std::to_string(graph_.nodes.size());
     node.op_type = op;

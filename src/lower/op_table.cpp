@@ -1,5 +1,8 @@
 #include "lower/op_table.h"
 
+#include <map>
+#include <utility>
+
 #include "base/error.h"
 #include "lower/ops.h"
 
@@ -237,12 +240,15 @@ void refuse_unread_attributes(const graph::Node& node) {
 std::span<const OpRow> op_table() { return kOps; }
 
 const OpRow* find_op(std::string_view domain, std::string_view op_type) {
-  for (const std::span<const OpRow> rows : {std::span<const OpRow>(kOps), std::span<const OpRow>(kJoined)}) {
-    for (const OpRow& row : rows) {
-      if (row.domain == domain && row.op_type == op_type) return &row;
+  static const auto kRows = [] {
+    std::map<std::pair<std::string_view, std::string_view>, const OpRow*> rows;
+    for (const std::span<const OpRow> some : {std::span<const OpRow>(kOps), std::span<const OpRow>(kJoined)}) {
+      for (const OpRow& row : some) rows.emplace(std::pair(row.op_type, row.domain), &row);
     }
-  }
-  return nullptr;
+    return rows;
+  }();
+  const auto found = kRows.find({op_type, domain});
+  return found != kRows.end() ? found->second : nullptr;
 }
 
 std::string to_string(Types types) {

@@ -265,9 +265,9 @@ void Importer::read_attributes(NodeProto& from, const std::string& label, Node& 
       continue;
     }
     std::optional<Attribute> value = read_attribute(attribute, where);
-    if (value && !to.attributes.emplace(attribute.name(), *std::move(value)).second) {
-      problems_.add("{}: given twice", where);
-    }
+    if (!value) continue;
+    if (to.attributes.contains(attribute.name())) problems_.add("{}: given twice", where);
+    to.attributes[attribute.name()] = *std::move(value);
   }
 }
 

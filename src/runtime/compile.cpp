@@ -1,7 +1,6 @@
 #include "runtime/compile.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/error.h"
 
@@ -13,22 +12,25 @@ uint64_t bytes_of(const lower::SlotInfo& slot) {
   return kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());
 }
 
+// The most bytes that a dispatch binds.
+uint64_t most_bound(const lower::SlotInfo& slot, const std::vector<kernels::Dispatch>& dispatches) {
+  uint64_t most = 0;
+  for (const kernels::Dispatch& dispatch : dispatches) {
+    for (const kernels::Operand& operand : dispatch.operands) {
+      if (operand.slot == slot.slot) most = std::max(most, operand.size != 0 ? operand.size : bytes_of(slot));
+    }
+  }
+  return most;
+}
+
 }  // namespace
 
 std::vector<std::string> check_limits(const std::vector<kernels::Dispatch>& dispatches,
                                       const std::vector<lower::SlotInfo>& slots, const gpu::Caps& caps) {
-  std::unordered_map<kernels::Slot, uint64_t> bound;  // the most bytes that a dispatch binds
-  std::unordered_map<kernels::Slot, uint64_t> whole;
-  for (const lower::SlotInfo& slot : slots) whole[slot.slot] = bytes_of(slot);
-  for (const kernels::Dispatch& dispatch : dispatches) {
-    for (const kernels::Operand& operand : dispatch.operands) {
-      uint64_t& most = bound[operand.slot];
-      most = std::max(most, operand.size != 0 ? operand.size : whole[operand.slot]);
-    }
-  }
   std::vector<std::string> lines;
   for (const lower::SlotInfo& slot : slots) {
-    if (bound[slot.slot] > caps.max_binding) {
+    if (bytes_of(slot) <= std::min(caps.max_binding, caps.max_buffer)) continue;
+    if (most_bound(slot, dispatches) > caps.max_binding) {
       lines.push_back(fmt::format("tensor \"{}\" has {} bytes; the device binds at most {} at once", slot.name,
                                   bytes_of(slot), caps.max_binding));
     } else if (bytes_of(slot) > caps.max_buffer) {

@@ -37,11 +37,12 @@ class Fuser {
   void run() {
     begin_walk();
     for (Node& node : graph_.nodes) {
-      if (!(node.op_type == "Add" && join_add(node)) && !(is_skip_norm(node) && join_skip(node))) append(node);
+      if (!(node.op_type == "Add" && join_add(node)) && !(is_skip_norm(node) && join_skip(node)))
+        append(std::move(node));
     }
     replace_nodes();
     for (Node& node : graph_.nodes) {
-      if (!is_norm(node) || !join_norm(node)) append(node);
+      if (!is_norm(node) || !join_norm(node)) append(std::move(node));
     }
     replace_nodes();
   }
@@ -165,10 +166,10 @@ class Fuser {
     if (!is_one_row(normed) || !graph_.values[norm.input(1)].constant) return false;
     std::vector<Node*> readers;
     uint32_t reads = 0;
-    for (Node& node : graph_.nodes) {
-      if (node.input(0) != normed || !takes_norm(node)) continue;
-      readers.push_back(&node);
-      reads += static_cast<uint32_t>(std::count(node.inputs.begin(), node.inputs.end(), normed));
+    for (auto node = graph_.nodes.begin() + (&norm - graph_.nodes.data()); node != graph_.nodes.end(); ++node) {
+      if (node->input(0) != normed || !takes_norm(*node)) continue;
+      readers.push_back(&*node);
+      reads += static_cast<uint32_t>(std::count(node->inputs.begin(), node->inputs.end(), normed));
     }
     if (readers.empty() || reads != readers.size() || reads != uses_[normed]) return false;
     for (Node* reader : readers) {

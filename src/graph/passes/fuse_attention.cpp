@@ -17,13 +17,11 @@ constexpr int64_t kMaxGatedHead = 256;  // what the attention kernels that know 
 
 class AttentionFuser {
  public:
-  explicit AttentionFuser(Graph& graph) : graph_(graph) {}
+  explicit AttentionFuser(Graph& graph) : graph_(graph), uses_(count_uses(graph)), producer_(find_producers(graph)) {}
 
   void run() {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       if (!is_attention(graph_.nodes[i])) continue;
-      uses_ = count_uses(graph_);
-      producer_ = find_producers(graph_);
       join_norms(graph_.nodes[i]);
       join_split(graph_.nodes[i]);
       join_gate(i);
@@ -158,8 +156,9 @@ class AttentionFuser {
   }
 
   Graph& graph_;
-  std::vector<uint32_t> uses_;   // of each value
-  std::vector<Node*> producer_;  // of each value
+  // Of each value. They hold while nodes are joined: what one reads in another's place is read as often.
+  std::vector<uint32_t> uses_;
+  std::vector<Node*> producer_;
 };
 
 }  // namespace

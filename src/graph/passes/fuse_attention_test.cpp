@@ -33,8 +33,9 @@ class Attention : public GraphBuilder {
     const auto parts = node("Split", {x, value("={32, 16, 16}")}, 3, {{"axis", axis}});
     return {typed(parts[0], 32), typed(parts[1], 16), typed(parts[2], 16)};
   }
-  ValueId attention(ValueId q, ValueId k, ValueId v, std::map<std::string, Attribute> more = {}) {
-    more.insert({{"num_heads", int64_t{4}}, {"kv_num_heads", int64_t{2}}});
+  ValueId attention(ValueId q, ValueId k, ValueId v, Attributes more = {}) {
+    more["num_heads"] = int64_t{4};
+    more["kv_num_heads"] = int64_t{2};
     const auto outputs = node("com.microsoft.GroupQueryAttention", {q, k, v, cache, cache, lengths, total}, 3, more);
     graph.outputs = {outputs[1], outputs[2]};
     return typed(outputs[0], 32);

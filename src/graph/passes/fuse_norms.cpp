@@ -71,8 +71,9 @@ class NormFuser {
 
   // The first norm of the sum.
   void join_next(Node& joined) {
-    const auto next = std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& node) {
-      return is_norm(node) && node.input(0) == joined.output(kSum) && alike(node.input(1), joined.input(kInner));
+    const auto behind = graph_.nodes.begin() + (&joined - graph_.nodes.data());
+    const auto next = std::find_if(behind, graph_.nodes.end(), [&](const Node& node) {
+      return node.input(0) == joined.output(kSum) && is_norm(node) && alike(node.input(1), joined.input(kInner));
     });
     if (next == graph_.nodes.end()) return;
     add_sources(joined, *next);

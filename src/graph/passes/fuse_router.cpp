@@ -49,7 +49,7 @@ class RouterFuser {
       joined.attributes["least_score"] = router->least;
       absorb(joined, moe.input(kRouterInput), router->logits);
     }
-    Node* mul = scaling(moe.output(0));
+    Node* mul = scaling(moe);
     const std::optional<Factor> factor = mul != nullptr ? match_factor(*mul, moe.output(0), router) : std::nullopt;
     if (factor) {
       joined.attributes["output_scale"] = factor->scale;
@@ -205,10 +205,12 @@ class RouterFuser {
   }
 
   // The Mul that alone reads the output.
-  Node* scaling(ValueId output) {
+  Node* scaling(const Node& moe) {
+    const ValueId output = moe.output(0);
     if (uses_[output] != 1) return nullptr;
-    const auto found = std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [output](const Node& node) {
-      return node.op_type == "Mul" && node.domain.empty() && (node.input(0) == output || node.input(1) == output);
+    const auto behind = graph_.nodes.begin() + (&moe - graph_.nodes.data());
+    const auto found = std::find_if(behind, graph_.nodes.end(), [output](const Node& node) {
+      return (node.input(0) == output || node.input(1) == output) && node.op_type == "Mul" && node.domain.empty();
     });
     return found == graph_.nodes.end() ? nullptr : &*found;
   }

@@ -20,7 +20,7 @@ class Routers : public GraphBuilder {
     return id;
   }
   ValueId op(const std::string& name, std::vector<ValueId> inputs, DType dtype, Shape shape,
-             std::map<std::string, Attribute> attributes = {}) {
+             Attributes attributes = {}) {
     return typed(node(name, std::move(inputs), 1, std::move(attributes))[0], dtype, std::move(shape));
   }
   ValueId number(float v, DType dtype, Shape shape = {}) {

@@ -19,8 +19,8 @@ bool is_quantised_product(const Node& node) {
   if (node.op_type != "MatMulNBits" || (node.domain != kMs && node.domain != kOwn)) return false;
   if (node.has(4) || node.has(kResidualInput) || node.output(0) == kNoValue) return false;
   return std::all_of(node.attributes.begin(), node.attributes.end(), [](const auto& attribute) {
-    return attribute.first == "N" ||
-           std::find(kSharedAttributes.begin(), kSharedAttributes.end(), attribute.first) != kSharedAttributes.end();
+    return attribute.name == "N" ||
+           std::find(kSharedAttributes.begin(), kSharedAttributes.end(), attribute.name) != kSharedAttributes.end();
   });
 }
 
@@ -64,7 +64,7 @@ class Joiner {
   }
 
   bool can_join(const Node& node) const {
-    return is_quantised_product(node) && is_one_row(node.input(0)) &&
+    return node.has(0) && is_one_row(node.input(0)) && is_quantised_product(node) &&
            std::all_of(kMatrixInputs.begin(), kMatrixInputs.end(),
                        [&](size_t i) { return !node.has(i) || graph_.values[node.input(i)].constant; });
   }
@@ -197,7 +197,7 @@ class Joiner {
     joined.inputs = {first.input(0), first.input(kNormInput)};
     joined.outputs = std::move(outputs);
     for (const std::string_view name : kSharedAttributes) {
-      if (const Attribute* attribute = first.find(name)) joined.attributes.emplace(name, *attribute);
+      if (const Attribute* attribute = first.find(name)) joined.attributes[name] = *attribute;
     }
     std::vector<int64_t> columns;
     for (const size_t i : products) {
