@@ -33,7 +33,7 @@ void ModelGraph::find_states() {
       const bool exists = std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
                                       [&](graph::ValueId o) { return graph_.values[o].name == output; });
       if (!exists) continue;
-      states_.push_back({.past = name, .present = output, .grows = false, .head_size = 0});
+      states_.push_back({.past = name, .present = output, .input = id, .grows = false, .head_size = 0});
       layers.insert(*layer);
       break;
     }
@@ -49,8 +49,7 @@ void ModelGraph::find_states() {
   for (const graph::Node& node : graph_.nodes) {
     if (node.op_type != "GroupQueryAttention") continue;
     for (StateInput& state : states_) {
-      const graph::ValueId id = graph_.find(state.past);
-      state.grows = state.grows || node.input(3) == id || node.input(4) == id;
+      state.grows = state.grows || node.input(3) == state.input || node.input(4) == state.input;
     }
   }
 }
@@ -74,8 +73,7 @@ void ModelGraph::find_head_sizes() {
     const int64_t heads = node.i("num_heads", 0) + (node.has(1) ? 0 : 2 * node.i("kv_num_heads", 0));
     if (!query || query->empty() || heads <= 0) continue;
     for (StateInput& state : states_) {
-      const graph::ValueId id = g.find(state.past);
-      if (node.input(3) == id || node.input(4) == id)
+      if (node.input(3) == state.input || node.input(4) == state.input)
         state.head_size = static_cast<uint32_t>(query->back().value / heads);
     }
   }
@@ -96,7 +94,7 @@ graph::InferOptions ModelGraph::infer_options(const graph::Graph& g, uint32_t ro
     if (name == files_.attention_mask) options.inputs.push_back({name, {{1, 0}, {rows, past_}}});
   }
   for (const StateInput& state : states_) {
-    graph::Shape shape = g.values[g.find(state.past)].shape.value_or(graph::Shape{});
+    graph::Shape shape = g.values[state.input].shape.value_or(graph::Shape{});
     if (!shape.empty()) shape[0] = {1, 0};
     if (state.grows && shape.size() == 4) {
       shape[2] = {0, past_};

@@ -34,6 +34,7 @@ struct StepShape {
 // A past input and the present output that continues it.
 struct StateInput {
   std::string past, present;
+  graph::ValueId input = graph::kNoValue;  // of the graph: the past
   bool grows = false;      // a key or value cache (batch, heads, past, head size): it can be cut, and must grow
   uint32_t head_size = 0;  // of a key or value cache
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "runtime/memory_plan.h"
@@ -56,7 +57,7 @@ uint64_t add(const ProgramShape& program, Shared& shared) {
 }  // namespace
 
 std::vector<uint64_t> intermediate_sizes(const ProgramShape& program) {
-  std::map<kernels::Slot, uint64_t> sizes;
+  std::unordered_map<kernels::Slot, uint64_t> sizes;
   for (const lower::SlotInfo& slot : program.slots) {
     if (slot.kind == lower::SlotKind::kIntermediate)
       sizes[slot.slot] = kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements());

@@ -7,21 +7,18 @@ namespace sluice::runtime {
 
 namespace {
 
-struct Lifetime {
-  size_t first = 0, last = 0;
-};
+using SlotBytes = std::unordered_map<kernels::Slot, uint64_t>;
 
-std::map<kernels::Slot, Lifetime> lifetimes(const std::vector<kernels::Dispatch>& dispatches,
-                                            const std::map<kernels::Slot, uint64_t>& bytes) {
-  std::map<kernels::Slot, Lifetime> result;
-  for (size_t i = 0; i < dispatches.size(); ++i) {
-    const auto use = [&](kernels::Slot slot) {
-      if (bytes.contains(slot)) result.try_emplace(slot, Lifetime{i, i}).first->second.last = i;
-    };
-    for (const kernels::Operand& operand : dispatches[i].operands) use(operand.slot);
-    if (dispatches[i].indirect.slot != kernels::kNoSlot) use(dispatches[i].indirect.slot);
+// The slots of `bytes` that a dispatch names, in order.
+std::vector<kernels::Slot> slots_of(const kernels::Dispatch& dispatch, const SlotBytes& bytes) {
+  std::vector<kernels::Slot> slots;
+  for (const kernels::Operand& operand : dispatch.operands) {
+    if (bytes.contains(operand.slot)) slots.push_back(operand.slot);
   }
-  return result;
+  if (bytes.contains(dispatch.indirect.slot)) slots.push_back(dispatch.indirect.slot);
+  std::sort(slots.begin(), slots.end());
+  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  return slots;
 }
 
 // The smallest free buffer that holds `need`, else the largest free one (to be grown), else a new one.
@@ -50,19 +47,23 @@ uint32_t take_buffer(std::vector<uint32_t>& free, std::vector<uint64_t>& sizes, 
 
 uint64_t MemoryPlan::total() const { return std::accumulate(sizes.begin(), sizes.end(), uint64_t{0}); }
 
-MemoryPlan plan_memory(const std::vector<kernels::Dispatch>& dispatches,
-                       const std::map<kernels::Slot, uint64_t>& bytes) {
-  const auto lives = lifetimes(dispatches, bytes);
-  std::vector<std::vector<kernels::Slot>> starts(dispatches.size()), ends(dispatches.size());
-  for (const auto& [slot, life] : lives) {
-    starts[life.first].push_back(slot);
-    ends[life.last].push_back(slot);
+MemoryPlan plan_memory(const std::vector<kernels::Dispatch>& dispatches, const SlotBytes& bytes) {
+  std::vector<std::vector<kernels::Slot>> named;  // by each dispatch
+  std::unordered_map<kernels::Slot, size_t> last;
+  for (size_t i = 0; i < dispatches.size(); ++i) {
+    named.push_back(slots_of(dispatches[i], bytes));
+    for (const kernels::Slot slot : named[i]) last[slot] = i;
   }
   MemoryPlan plan;
   std::vector<uint32_t> free;
   for (size_t i = 0; i < dispatches.size(); ++i) {
-    for (const kernels::Slot slot : starts[i]) plan.buffer_of[slot] = take_buffer(free, plan.sizes, bytes.at(slot));
-    for (const kernels::Slot slot : ends[i]) free.push_back(plan.buffer_of[slot]);
+    for (const kernels::Slot slot : named[i]) {
+      if (const auto [place, is_new] = plan.buffer_of.try_emplace(slot, 0); is_new)
+        place->second = take_buffer(free, plan.sizes, bytes.at(slot));
+    }
+    for (const kernels::Slot slot : named[i]) {
+      if (last[slot] == i) free.push_back(plan.buffer_of[slot]);
+    }
   }
   return plan;
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <unordered_map>
 #include <vector>
 
 #include "kernels/common/plan.h"
@@ -13,8 +13,8 @@ namespace sluice::runtime {
 // Buffers are whole: WebGPU forbids one buffer to be bound for reading and for writing in one dispatch, so tensors that
 // live at the same time never share a buffer, and tensors that do not may.
 struct MemoryPlan {
-  std::map<kernels::Slot, uint32_t> buffer_of;  // slot -> index in sizes
-  std::vector<uint64_t> sizes;                  // bytes of each buffer
+  std::unordered_map<kernels::Slot, uint32_t> buffer_of;  // slot -> index in sizes
+  std::vector<uint64_t> sizes;                            // bytes of each buffer
   uint64_t total() const;
 };
 
@@ -22,6 +22,6 @@ struct MemoryPlan {
 // to the last dispatch that names it; freed buffers are reused best fit first, and grown only if no free one is large
 // enough.
 MemoryPlan plan_memory(const std::vector<kernels::Dispatch>& dispatches,
-                       const std::map<kernels::Slot, uint64_t>& bytes);
+                       const std::unordered_map<kernels::Slot, uint64_t>& bytes);
 
 }  // namespace sluice::runtime

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 
 namespace sluice::runtime {
@@ -40,7 +41,7 @@ TEST(MemoryPlan, RandomProgramsNeverOverlap) {
   std::mt19937 random(7);
   for (int round = 0; round < 200; ++round) {
     std::vector<Dispatch> steps;
-    std::map<Slot, uint64_t> bytes;
+    std::unordered_map<Slot, uint64_t> bytes;
     for (Slot slot = 1; slot <= 30; ++slot) {
       std::vector<Slot> reads;
       for (int i = 0; i < 2 && slot > 1; ++i) reads.push_back(1 + random() % (slot - 1));

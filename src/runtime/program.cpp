@@ -1,6 +1,7 @@
 #include "runtime/program.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "base/error.h"
@@ -21,6 +22,44 @@ gpu::PipelineRequest pipeline_request(const kernels::Dispatch& dispatch) {
   for (const kernels::Operand& operand : dispatch.operands) request.storage.push_back(operand.access);
   return request;
 }
+
+// Orders dispatches by their pipelines.
+struct ByPipeline {
+  bool operator()(const kernels::Dispatch* a, const kernels::Dispatch* b) const {
+    if (const auto order = a->shader <=> b->shader; order != 0) return order < 0;
+    if (a->uniforms.empty() != b->uniforms.empty()) return a->uniforms.empty();
+    return std::ranges::lexicographical_compare(a->operands, b->operands, {}, &kernels::Operand::access,
+                                                &kernels::Operand::access);
+  }
+};
+
+// The pipeline of each dispatch. Layers repeat their dispatches, and few pipelines do for all: each is asked for once.
+class Pipelines {
+ public:
+  explicit Pipelines(const std::vector<kernels::Dispatch>& dispatches) {
+    for (const kernels::Dispatch& dispatch : dispatches) of_.push_back(&*pipelines_.try_emplace(&dispatch).first);
+  }
+
+  void compile_ahead(gpu::Device& device) const {
+    std::vector<gpu::PipelineRequest> requests;
+    for (const auto& [dispatch, pipeline] : pipelines_) requests.push_back(pipeline_request(*dispatch));
+    device.compile_ahead(requests);
+  }
+
+  const gpu::Pipeline& of(size_t dispatch, gpu::Device& device) {
+    auto& [first, pipeline] = *of_[dispatch];
+    if (pipeline == nullptr) {
+      const gpu::PipelineRequest request = pipeline_request(*first);
+      pipeline = &device.pipeline(request.shader, request.storage, request.uniforms);
+    }
+    return *pipeline;
+  }
+
+ private:
+  using Map = std::map<const kernels::Dispatch*, const gpu::Pipeline*, ByPipeline>;
+  Map pipelines_;  // by the first dispatch of each
+  std::vector<Map::value_type*> of_;
+};
 
 }  // namespace
 
@@ -68,7 +107,7 @@ void Program::place_owned(gpu::Device& device, const ProgramParts& parts, const 
 }
 
 void Program::place_intermediates(const ProgramParts& parts, BufferPool& pool) {
-  std::map<kernels::Slot, uint64_t> sizes;
+  std::unordered_map<kernels::Slot, uint64_t> sizes;
   for (const lower::SlotInfo& slot : parts.slots) {
     if (slot.kind != lower::SlotKind::kIntermediate || buffers_.contains(slot.slot)) continue;
     sizes[slot.slot] = std::max<uint64_t>(4, kernels::storage_bytes(slot.tensor.storage, slot.tensor.elements()));
@@ -84,17 +123,17 @@ uint64_t uniform_bytes(std::span<const kernels::Dispatch> dispatches, const gpu:
   return std::max<uint64_t>(total, 16);
 }
 
-gpu::Step Program::make_step(gpu::Device& device, const kernels::Dispatch& dispatch, uint64_t uniforms_at) const {
-  const gpu::PipelineRequest request = pipeline_request(dispatch);
+gpu::Step Program::make_step(gpu::Device& device, const kernels::Dispatch& dispatch, const gpu::Pipeline& pipeline,
+                             uint64_t uniforms_at) const {
   const auto range = [&](const kernels::Operand& operand) {
     return gpu::BufferRange{buffers_.at(operand.slot).get(), operand.offset, operand.size};
   };
   std::vector<gpu::BufferRange> storage;
   for (const kernels::Operand& operand : dispatch.operands) storage.push_back(range(operand));
   gpu::StepDescriptor step;
-  step.pipeline = &device.pipeline(request.shader, request.storage, request.uniforms);
+  step.pipeline = &pipeline;
   step.storage = storage;
-  if (request.uniforms) step.uniforms = {&uniforms_, uniforms_at, dispatch.uniforms.size()};
+  if (!dispatch.uniforms.empty()) step.uniforms = {&uniforms_, uniforms_at, dispatch.uniforms.size()};
   std::copy(dispatch.groups.begin(), dispatch.groups.end(), step.groups);
   if (dispatch.indirect.slot != kernels::kNoSlot) step.indirect = {buffers_.at(dispatch.indirect.slot).get(), 0, 12};
   step.label = dispatch.name;
@@ -102,16 +141,16 @@ gpu::Step Program::make_step(gpu::Device& device, const kernels::Dispatch& dispa
 }
 
 void Program::build_steps(gpu::Device& device, const ProgramParts& parts) {
-  std::vector<gpu::PipelineRequest> requests;
-  for (const kernels::Dispatch& dispatch : parts.dispatches) requests.push_back(pipeline_request(dispatch));
-  device.compile_ahead(requests);
+  Pipelines pipelines(parts.dispatches);
+  pipelines.compile_ahead(device);
   uniforms_ = device.create_uniform_buffer(uniform_bytes(parts.dispatches, device.caps()), "uniforms");
   std::vector<std::byte> bytes(uniforms_.size());
+  steps_.reserve(parts.dispatches.size());
   uint64_t offset = 0;
   for (size_t i = 0; i < parts.dispatches.size(); ++i) {
     const kernels::Dispatch& dispatch = parts.dispatches[i];
     try {
-      steps_.push_back(make_step(device, dispatch, offset));
+      steps_.push_back(make_step(device, dispatch, pipelines.of(i, device), offset));
     } catch (const Error& error) {
       throw Error("program", fmt::format("{} ({}): {}", parts.nodes[i], dispatch.name, error.what()));
     }

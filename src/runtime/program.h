@@ -2,9 +2,9 @@
 // allocation, no map.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "gpu/device.h"
@@ -30,7 +30,7 @@ class BufferPool {
 // Bytes of the buffer that holds the uniforms of all dispatches.
 uint64_t uniform_bytes(std::span<const kernels::Dispatch> dispatches, const gpu::Caps& caps);
 
-using SlotBuffers = std::map<kernels::Slot, std::shared_ptr<gpu::Buffer>>;
+using SlotBuffers = std::unordered_map<kernels::Slot, std::shared_ptr<gpu::Buffer>>;
 
 // Everything a program is built from.
 struct ProgramParts {
@@ -54,7 +54,8 @@ class Program {
   void place_intermediates(const ProgramParts& parts, BufferPool& pool);
   void place_owned(gpu::Device& device, const ProgramParts& parts, const Weights& weights);
   void build_steps(gpu::Device& device, const ProgramParts& parts);
-  gpu::Step make_step(gpu::Device& device, const kernels::Dispatch& dispatch, uint64_t uniforms_at) const;
+  gpu::Step make_step(gpu::Device& device, const kernels::Dispatch& dispatch, const gpu::Pipeline& pipeline,
+                      uint64_t uniforms_at) const;
 
   SlotBuffers buffers_;
   gpu::Buffer uniforms_;

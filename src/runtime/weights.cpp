@@ -54,21 +54,22 @@ void write_constant(const lower::SlotInfo& slot, const ConstantSink& write) {
 
 Weights::Weights(gpu::Device& device, const graph::Graph& graph) : device_(device) {
   for (const graph::Value& value : graph.values) {
-    if (value.constant) model_constants_[value.constant->bytes.data()] = value.constant->bytes.size();
+    if (value.constant) constants_[value.constant->bytes.data()].bytes = value.constant->bytes.size();
   }
 }
 
-bool Weights::is_model_constant(const lower::SlotInfo& slot) const {
-  if (slot.kind != lower::SlotKind::kConstant) return false;
-  const auto found = model_constants_.find(slot.constant->bytes.data());
-  return found != model_constants_.end() && found->second == slot.constant->bytes.size();
+const Weights::Kept* Weights::kept(const lower::SlotInfo& slot) const {
+  if (slot.kind != lower::SlotKind::kConstant) return nullptr;
+  const auto found = constants_.find(slot.constant->bytes.data());
+  return found != constants_.end() && found->second.bytes == slot.constant->bytes.size() ? &found->second : nullptr;
 }
 
 // In the file's order, so that a disk is read from front to back.
 std::vector<const lower::SlotInfo*> Weights::missing(const std::vector<lower::SlotInfo>& slots) const {
   std::vector<const lower::SlotInfo*> result;
   for (const lower::SlotInfo& slot : slots) {
-    if (is_model_constant(slot) && !find(slot)) result.push_back(&slot);
+    const Kept* constant = kept(slot);
+    if (constant != nullptr && !constant->buffers.contains(slot.tensor.storage)) result.push_back(&slot);
   }
   std::sort(result.begin(), result.end(), [](const lower::SlotInfo* a, const lower::SlotInfo* b) {
     return std::less<>()(a->constant->bytes.data(), b->constant->bytes.data());
@@ -92,7 +93,7 @@ void Weights::upload(const std::vector<lower::SlotInfo>& slots, const Progress& 
       if (progress) progress(std::min(total, done + offset + bytes.size()), total);
     });
     done += slot->constant->bytes.size();
-    buffers_[{slot->constant->bytes.data(), slot->tensor.storage}] = std::move(buffer);
+    constants_.at(slot->constant->bytes.data()).buffers[slot->tensor.storage] = std::move(buffer);
     bytes_ += size;
   }
   uploader.finish();
@@ -100,9 +101,10 @@ void Weights::upload(const std::vector<lower::SlotInfo>& slots, const Progress& 
 }
 
 std::shared_ptr<gpu::Buffer> Weights::find(const lower::SlotInfo& slot) const {
-  if (!is_model_constant(slot)) return nullptr;
-  const auto found = buffers_.find({slot.constant->bytes.data(), slot.tensor.storage});
-  return found == buffers_.end() ? nullptr : found->second;
+  const Kept* constant = kept(slot);
+  if (constant == nullptr) return nullptr;
+  const auto found = constant->buffers.find(slot.tensor.storage);
+  return found == constant->buffers.end() ? nullptr : found->second;
 }
 
 }  // namespace sluice::runtime

@@ -5,7 +5,8 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <utility>
+#include <unordered_map>
+#include <vector>
 
 #include "gpu/device.h"
 #include "graph/graph.h"
@@ -27,13 +28,16 @@ class Weights {
   uint64_t bytes() const { return bytes_; }
 
  private:
-  using Key = std::pair<const std::byte*, kernels::Storage>;
-  bool is_model_constant(const lower::SlotInfo& slot) const;
+  // What is kept of a constant of the model; null for others.
+  struct Kept {
+    uint64_t bytes = 0;
+    std::map<kernels::Storage, std::shared_ptr<gpu::Buffer>> buffers;
+  };
+  const Kept* kept(const lower::SlotInfo& slot) const;
   std::vector<const lower::SlotInfo*> missing(const std::vector<lower::SlotInfo>& slots) const;
 
   gpu::Device& device_;
-  std::map<const std::byte*, uint64_t> model_constants_;  // address -> bytes
-  std::map<Key, std::shared_ptr<gpu::Buffer>> buffers_;
+  std::unordered_map<const std::byte*, Kept> constants_;  // by address
   uint64_t bytes_ = 0;
 };
 
