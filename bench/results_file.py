@@ -79,11 +79,18 @@ def cost_table(records: list[dict]) -> str:
     return table(header, rows, 2) if rows else ""
 
 
+def agreement(record: dict) -> str:
+    """How tokens and logits compare; "not finite" takes the place of the logits' figures."""
+    logits = record["logits"]
+    if not isinstance(logits, str):
+        logits = f"correlate by {logits['correlation']:.3f}, differ by {logits['greatest_difference']:.2f} at most and spread by {logits['spread']:.2f}"
+    return f"the first {record['tokens_agree']} greedy tokens are {record['compared_with']}'s; logits {logits}"
+
+
 def notes(records: list[dict]) -> str:
     lines = []
     for record in records:
-        said = [f"the first {record['tokens_agree']} greedy tokens are {record['compared_with']}'s, logits: {record['logits']}"] \
-            if "tokens_agree" in record else []
+        said = [agreement(record)] if "tokens_agree" in record else []
         said += [record[key] for key in ("note", "problem") if key in record]
         lines += [f"- {record['runtime']}: {'; '.join(said)}\n"] if said else []
     return "".join(lines)

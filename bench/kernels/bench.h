@@ -27,7 +27,7 @@ struct Case {
 };
 
 struct Options {
-  uint32_t warmup = 150, repeats = 100, copies = 16;  // warm-up in milliseconds: clocks take 100 to rise
+  uint32_t warmup = 500, repeats = 100, copies = 16;  // warm-up in milliseconds: clocks take some 100 to rise
   uint32_t max_rows = 1000000;                        // cases with more are left out
   bool json = false;
   std::string filter;  // part of "kernel shape"

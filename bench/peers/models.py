@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
+import results_file  # noqa: E402
 from programs import run_lines  # noqa: E402
 
 PACKAGES = ("onnxruntime", "onnxruntime-ep-webgpu", "onnxruntime-genai")
@@ -134,14 +135,14 @@ def compare(record: dict, reference: dict, scratch: Path) -> None:
     files = [scratch / f"{r['runtime']}.npy" for r in (record, reference)]
     if not all(f.exists() and "tokens" in r for f, r in zip(files, (record, reference))):
         return
+    same = [a == b for a, b in zip(record["tokens"], reference["tokens"])]
+    record["tokens_agree"] = f"{(same + [False]).index(False)} of {len(same)}"
     ours, theirs = (np.atleast_2d(np.load(f))[-1].astype(np.float64) for f in files)
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         record["logits"] = "not finite"
         return
-    same = [a == b for a, b in zip(record["tokens"], reference["tokens"])]
     record["logits"] = {"correlation": round(float(np.corrcoef(ours, theirs)[0, 1]), 6),
                         "greatest_difference": round(float(np.abs(ours - theirs).max()), 4), "spread": round(float(theirs.std()), 4)}
-    record["tokens_agree"] = f"{(same + [False]).index(False)} of {len(same)}"
 
 
 def rate(record: dict, test: dict) -> float | None:
@@ -159,7 +160,7 @@ def print_table(records: list[dict]) -> None:
         cells = ["" if r is None else f"{r:,.1f}" + (f" ({rates[0] / r:.1f}x)" if i and rates[0] else "") for i, r in enumerate(rates)]
         print(f"| {test['test']} | {test['depth']} | " + " | ".join(cells) + " |")
     for record in records:
-        notes = [f"tokens agree: {record['tokens_agree']}, logits {record['logits']}"] if "tokens_agree" in record else []
+        notes = [results_file.agreement({"compared_with": names[0], **record})] if "tokens_agree" in record else []
         notes += [record["problem"]] if "problem" in record else []
         if notes:
             print(f"{record['runtime']}: " + "; ".join(notes))

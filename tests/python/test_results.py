@@ -73,7 +73,10 @@ def test_rivals_are_compared(tmp_path):
     dead = {"runtime": "ort", "tests": [], "problem": "stopped after 6 s"}
     peers.compare(dead, {"runtime": "sluice", "tests": [], "tokens": [1]}, tmp_path)
     assert "tokens_agree" not in dead
-    assert compared(tmp_path, [1, float("nan"), 4], [1, 2, 3])["logits"] == "not finite"
+    nan = compared(tmp_path, [1, float("nan"), 4], [1, 2, 3])
+    assert nan["logits"] == "not finite"
+    assert results_of.agreement(nan | {"compared_with": "Sluice"}) == "the first 3 of 3 greedy tokens are Sluice's; logits not finite"
+    assert "logits correlate by 1.000, differ by 0.00 at most and spread by 1.25" in results_of.agreement(same | {"compared_with": "Sluice"})
 
 
 def test_a_program_that_hangs_or_dies_costs_what_it_had_not_printed(tmp_path):
