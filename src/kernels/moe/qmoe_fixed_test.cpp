@@ -130,16 +130,17 @@ TEST(QMoEFixed, IsTakenWhereItIsExactEnoughAndFits) {
   EXPECT_EQ(first_kernel(caps, Storage::kF16), "qmoe/decode_fc1");
 }
 
+// Of 8 experts and 2 a token: 16 rows an expert are 64 tokens, 6 with subgroup matrices are 24.
 TEST(QMoEFixed, IsTakenForAsManyTokensAsItIsFasterFor) {
   gpu::Caps caps;
   caps.f16 = caps.dot4i8 = caps.subgroups = true;
   caps.subgroup_min = caps.subgroup_max = 32;
-  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 128), "qmoe/fixed_fc1");
-  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 129), "qmoe/route");
+  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 64), "qmoe/fixed_fc1");
+  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 65), "qmoe/route");
   caps = caps_with_matrices();
   caps.dot4i8 = true;
-  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 48), "qmoe/fixed_fc1");
-  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 49), "qmoe/route");
+  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 24), "qmoe/fixed_fc1");
+  EXPECT_EQ(first_kernel(caps, Storage::kF16, 2880, 25), "qmoe/route");
 }
 
 }  // namespace
