@@ -63,7 +63,7 @@ def draw(records: list[dict], sources: list[str], theme: str, out: Path) -> None
     by_model = {name: [r for r in records if r["model"] == name] for name in TITLES}
     shown = {name: own for name, own in by_model.items() if own}
     heights = [HEAD_INCHES + BAR_INCHES * len(own) for own in shown.values()]
-    figure = plt.figure(figsize=(9.6, sum(heights) + 0.3), layout="constrained")
+    figure = plt.figure(figsize=(11.2, sum(heights) + 0.3), layout="constrained")
     parts = figure.subfigures(len(shown), 1, height_ratios=heights, squeeze=False)[:, 0]
     for part, (name, own) in zip(parts, shown.items()):
         part.suptitle(TITLES[name], x=0.01, ha="left", color=INK[theme], fontsize=11, fontweight="bold")
