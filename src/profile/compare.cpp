@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "profile/summary.h"
 #include "profile/write.h"
+#include "runtime/step_info.h"
 
 namespace sluice::profile {
 
@@ -38,9 +39,9 @@ class Owners {
       by_node_.try_emplace(step.node, step.op);
     }
     for (const Step& step : phase.steps) {
-      for (const std::string& source : step.sources) {  // "Op name"
-        const size_t space = source.find(' ');
-        if (space != std::string::npos) by_node_.try_emplace(source.substr(space + 1), step.op);
+      for (const std::string& source : step.sources) {
+        if (const std::string name = runtime::split_label(source).name; !name.empty())
+          by_node_.try_emplace(name, step.op);
       }
     }
   }
@@ -158,8 +159,7 @@ std::string compare(const Report& a, const Report& b) {
   if (a.clock != b.clock) {
     text += fmt::format(
         "  (A is timed by {}, B by {}: rows hold different things, above all where a provider works asynchronously; "
-        "the "
-        "last line of\n  a table does not, if runs of both end with their results)\n",
+        "the last line of\n  a table does not, if runs of both end with their results)\n",
         a.clock, b.clock);
   }
   bool any = false;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "runtime/step_info.h"
+
 namespace sluice::profile {
 
 std::string bytes_text(uint64_t bytes) {
@@ -32,12 +34,9 @@ std::string tensors_text(const std::vector<Tensor>& tensors) {
 }
 
 std::string sources_text(const std::vector<std::string>& sources) {
-  std::vector<std::pair<std::string, std::string>> nodes;  // operator, name
-  for (const std::string& source : sources) {
-    const size_t space = std::min(source.find(' '), source.size());
-    nodes.emplace_back(source.substr(0, space), source.substr(std::min(space + 1, source.size())));
-  }
-  std::string folder = nodes.empty() ? "" : nodes[0].second;
+  std::vector<runtime::NodeLabel> nodes;
+  for (const std::string& source : sources) nodes.push_back(runtime::split_label(source));
+  std::string folder = nodes.empty() ? "" : nodes[0].name;
   for (const auto& [op, name] : nodes) {
     const auto differ = std::mismatch(folder.begin(), folder.end(), name.begin(), name.end());
     folder.erase(differ.first, folder.end());

@@ -46,9 +46,9 @@ uint64_t whole_of(const Json& args, const char* key) {
 }
 
 const Json& args_of(const Json& event) {
-  static const Json none = Json::object();
+  static const Json kNone = Json::object();
   const auto found = event.find("args");
-  return found == event.end() ? none : *found;
+  return found == event.end() ? kNone : *found;
 }
 
 // [{"float16": [1, 8]}, {"int64": []}]

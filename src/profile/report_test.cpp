@@ -190,6 +190,9 @@ TEST(Report, TheTextSaysWhereTheCostOfMeasuringIs) {
   EXPECT_NE(to_text(report).find("2.00 us a dispatch: 0.50 in the times below"), std::string::npos) << to_text(report);
   report.phases[0].timing.gpu = 25;
   EXPECT_NE(to_text(report).find("less than the rounds differ"), std::string::npos) << to_text(report);
+  report.phases[0].timing.gpu = 16;
+  report.phases[0].steps.clear();  // as a file may have it
+  EXPECT_EQ(to_text(report).find("inf us"), std::string::npos) << to_text(report);
 }
 
 TEST(Report, TheTextAddsUpWhereAListIsCut) {

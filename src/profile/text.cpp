@@ -92,7 +92,7 @@ class Writer {
 
   // The stamped passes are longer in the dispatches, by as much as their sum exceeds the whole at least, and between.
   static std::string cost_text(const Phase& phase) {
-    const auto dispatches = static_cast<double>(count_runs(phase));
+    const auto dispatches = static_cast<double>(std::max<size_t>(1, count_runs(phase)));
     const double all = (phase.timing.gpu_stamped - phase.timing.gpu) / dispatches;
     const double inside = std::max(0.0, (phase.total() - phase.timing.gpu) / dispatches);
     if (all <= 0) return "less than the rounds differ";

@@ -58,14 +58,19 @@ std::vector<StepTensor> describe_operands(const kernels::Dispatch& dispatch, con
 // "QMoE /model/layers.0/moe/QMoE", or what the caller of the graph adds: "begin step", without sources.
 StepInfo name_step(const std::string& node, const std::vector<std::string>& sources) {
   StepInfo step;
-  const size_t space = sources.empty() ? std::string::npos : node.find(' ');
-  step.op = node.substr(0, space);
-  step.node = space == std::string::npos ? node : node.substr(space + 1);
+  const NodeLabel label = sources.empty() ? NodeLabel{node, ""} : split_label(node);
+  step.op = label.op;
+  step.node = label.name.empty() ? node : label.name;
   step.sources = sources.empty() ? std::vector{node} : sources;
   return step;
 }
 
 }  // namespace
+
+NodeLabel split_label(const std::string& label) {
+  const size_t space = std::min(label.find(' '), label.size());
+  return {label.substr(0, space), label.substr(std::min(space + 1, label.size()))};
+}
 
 std::vector<StepInfo> describe_steps(const StepLists& lists) {
   Slots slots;

@@ -36,6 +36,13 @@ struct StepLists {
   const std::vector<lower::SlotInfo>& slots;
 };
 
+// What graph::origin() put together: "QMoE /moe" is the operator QMoE named "/moe". Without a space all is the
+// operator.
+struct NodeLabel {
+  std::string op, name;
+};
+NodeLabel split_label(const std::string& label);
+
 // One entry a dispatch. A slot that is not listed is a tensor without name and size.
 std::vector<StepInfo> describe_steps(const StepLists& lists);
 
